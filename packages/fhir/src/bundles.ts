@@ -1,10 +1,12 @@
 import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
+import type { R4Validator } from '@lockstep/r4';
 import { numberOf, parseExact } from './exact-json.ts';
 import type { Answered, AnsweredBundle, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
 import { etag } from './interactions.ts';
-import { ifMatch } from './negotiation.ts';
+import { ifMatch, noneMatch, type Preferences } from './negotiation.ts';
 import { FhirRefusal, operationOutcome } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, references } from './resource.ts';
+import { shownOfRead, subset } from './subset.ts';
 import { contentOf, type SubmittedResource } from './validate.ts';
 
 const MAX_ENTRIES = 200;
@@ -12,7 +14,10 @@ const MAX_ENTRIES = 200;
 const MAX_ANSWERED = 8 * 1024 * 1024;
 /** How often a transaction is tried again when another write came first. */
 const ATTEMPTS = 5;
-const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** Told of what the requests of a Bundle answered and changed: whole resources, however little of them is answered. */
+export type Seen = (found: Answered | AnsweredBundle) => void;
 
 /** One request of a Bundle, as it was read. */
 interface EntryRequest {
@@ -25,6 +30,8 @@ interface EntryRequest {
   readonly fullUrl?: string;
   readonly precondition: Precondition;
   readonly condition?: string;
+  /** Of a read: entity tags that the client has already. */
+  readonly known?: string;
 }
 
 interface EntryAnswer extends JsonObject {
@@ -42,6 +49,7 @@ interface SizedAnswer {
 export class Bundles<A, P = never> {
   readonly #interactions: FhirExchange<A>;
   readonly #planner: Planner<A, P> | undefined;
+  readonly #validator: R4Validator;
   readonly #baseUrl: string;
   readonly #slice: () => Promise<void>;
 
@@ -52,17 +60,19 @@ export class Bundles<A, P = never> {
   constructor(
     interactions: FhirExchange<A>,
     planner: Planner<A, P> | undefined,
+    validator: R4Validator,
     baseUrl: string,
     slice = () => Promise.resolve(),
   ) {
     this.#slice = slice;
     this.#interactions = interactions;
     this.#planner = planner;
+    this.#validator = validator;
     this.#baseUrl = baseUrl;
   }
 
   /** @throws Refusal for what is no batch or transaction, and for a transaction of which any part is refused */
-  async run(content: SubmittedResource, access: A): Promise<JsonObject> {
+  async run(content: SubmittedResource, access: A, seen: Seen = () => undefined): Promise<JsonObject> {
     const bundle = content.exact();
     const type = isObject(bundle) && bundle.resourceType === 'Bundle' ? bundle.type : undefined;
     if (!isObject(bundle) || (type !== 'batch' && type !== 'transaction')) {
@@ -78,12 +88,12 @@ export class Bundles<A, P = never> {
     }
     const entry =
       type === 'transaction' && this.#planner
-        ? await this.#transaction(this.#planner, entries, content.r5, access)
-        : await this.#batch(entries, content.r5, access);
+        ? await this.#transaction(this.#planner, entries, content.r5, access, seen)
+        : await this.#batch(entries, content.r5, access, seen);
     return { resourceType: 'Bundle', type: `${type}-response`, ...(entry.length > 0 && { entry }) };
   }
 
-  async #batch(entries: readonly Json[], r5: boolean, access: A): Promise<readonly EntryAnswer[]> {
+  async #batch(entries: readonly Json[], r5: boolean, access: A, seen: Seen): Promise<readonly EntryAnswer[]> {
     const answers: EntryAnswer[] = [];
     const room = new AnswerRoom();
     for (const [index, entry] of entries.entries()) {
@@ -91,7 +101,7 @@ export class Bundles<A, P = never> {
       answers.push(
         await answerOf(async () => {
           room.require();
-          return this.#alone(this.#read(entry, index), r5, access, room);
+          return this.#alone(this.#read(entry, index), r5, access, room, seen);
         }),
       );
     }
@@ -99,50 +109,74 @@ export class Bundles<A, P = never> {
   }
 
   /** One request, carried out. */
-  async #alone(request: EntryRequest, r5: boolean, access: A, room: AnswerRoom): Promise<EntryAnswer> {
+  async #alone(request: EntryRequest, r5: boolean, access: A, room: AnswerRoom, seen: Seen): Promise<EntryAnswer> {
     const { method, precondition, condition, body } = request;
     const content = contentOf(body ?? null, r5);
     switch (method) {
       case 'GET':
-        return room.fillRead(await this.#get(request, access));
+      case 'HEAD':
+        return room.fillRead(await this.#get(request, access, seen));
       case 'POST': {
         const done = await this.#interactions.create(typeOf(request), content, condition, access);
+        seen(done);
         return room.fill(this.#written(done, done.created ? '201' : '200'));
       }
       case 'PUT': {
         const done = await this.#interactions.update(targetOf(request), content, precondition, access);
+        seen(done);
         return room.fill(this.#written(done, done.created ? '201' : '200'));
       }
       case 'PATCH': {
         const patch = contentOf(patchOf(body), r5);
         const done = await this.#interactions.patch(targetOf(request), patch, precondition, access);
+        seen(done);
         return room.fill(this.#written(done, '200', done.readable), done.resource);
       }
       default: {
-        const { version } = await this.#interactions.remove(targetOf(request), precondition, access);
+        const { removed, version } = await this.#interactions.remove(targetOf(request), precondition, access);
+        if (removed) seen(asAnswered(removed));
         return { response: { status: '204', ...(version !== undefined && { etag: etag(version) }) } };
       }
     }
   }
 
-  async #get({ path, query }: EntryRequest, access: A): Promise<SizedAnswer> {
+  async #get(request: EntryRequest, access: A, seen: Seen): Promise<SizedAnswer> {
+    const found = await this.#found(request, access, seen);
+    if (request.method !== 'HEAD') return found;
+    return { answer: { response: found.answer.response }, size: 0 };
+  }
+
+  async #found(request: EntryRequest, access: A, seen: Seen): Promise<SizedAnswer> {
+    const { path, query } = request;
     const [type = '', id, history, version] = path;
-    const ok = ({ text, bundle }: AnsweredBundle): SizedAnswer => ({
-      answer: { resource: bundle ?? (parseExact(text) as JsonObject), response: { status: '200' } },
-      size: text.length,
-    });
+    const ok = (found: AnsweredBundle): SizedAnswer => {
+      const { text, bundle } = found;
+      seen(found);
+      return {
+        answer: { resource: bundle ?? (parseExact(text) as JsonObject), response: { status: '200' } },
+        size: text.length,
+      };
+    };
     if (id === undefined) return ok(await this.#interactions.search(type, query, access));
-    if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access));
+    if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access), request, seen);
     if (type === 'Patient' && history === '$everything' && path.length === 3) {
       return ok(await this.#interactions.everything(id, query, access));
     }
     if (history !== '_history' || path.length > 4) throw notHere();
     if (version === undefined) return ok(await this.#interactions.history({ type, id }, query, access));
-    return this.#read200(await this.#interactions.vread({ type, id }, version, access));
+    return this.#read200(await this.#interactions.vread({ type, id }, version, access), request, seen);
   }
 
-  #read200({ resource, text }: Answered): SizedAnswer {
-    return { answer: { resource, response: { status: '200', ...versionOf(resource) } }, size: text.length };
+  #read200(found: Answered, { query, known, path }: EntryRequest, seen: Seen): SizedAnswer {
+    const { resource, text } = found;
+    const version = versionOf(resource);
+    const shows = shownOfRead(path[0]!, query, this.#validator);
+    seen(found);
+    if (typeof version.etag === 'string' && noneMatch(known, version.etag)) {
+      return { answer: { response: { status: '304', ...version } }, size: 0 };
+    }
+    const shown = shows ? subset(parseExact(text) as JsonObject, shows) : resource;
+    return { answer: { resource: shown, response: { status: '200', ...version } }, size: text.length };
   }
 
   #written({ resource }: Answered, status: string, readable = true): EntryAnswer {
@@ -151,32 +185,65 @@ export class Bundles<A, P = never> {
     return { ...(readable && { resource }), response: { status, location, ...versionOf(resource) } };
   }
 
-  /** All or nothing. Deletions come first, then creations, updates and patches, then reads (R4 3.1.0.11.2). */
+  /**
+   * All or nothing, reads as well. Deletions come first, then creations, updates and patches, then reads (R4 3.1.0.11.2).
+   */
   async #transaction(
     planner: Planner<A, P>,
     entries: readonly Json[],
     r5: boolean,
     access: A,
+    seen: Seen,
   ): Promise<readonly EntryAnswer[]> {
     const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answers = new Map<number, EntryAnswer>();
       const room = new AnswerRoom();
-      const planned = await this.#plan(planner, requests, r5, access, answers, room);
+      const { planned, changes } = await this.#plan(planner, requests, r5, access, answers, room);
+      await this.#requireReads(planner, requests, access, changes, room.left());
       if (!(await planner.commit(planned))) continue;
-      // The writes are done by now: a read that is refused cannot undo them, and says so alone.
+      for (const { resource } of changes.values()) if (resource) seen(asAnswered(resource));
+      // The writes are done by now: where others have changed what is read since it was looked at, that read says so alone.
       for (const request of requests) {
-        if (request.method !== 'GET') continue;
+        if (!isRead(request)) continue;
         await this.#slice();
         const answer = await answerOf(async () => {
           room.require();
-          return room.fillRead(await this.#get(request, access));
+          return room.fillRead(await this.#get(request, access, seen));
         });
         answers.set(request.index, answer);
       }
       return requests.map(({ index }) => answers.get(index)!);
     }
     throw new FhirRefusal(409, 'conflict', 'What the transaction changes is being changed by others; try again.');
+  }
+
+  /** Refuses the whole transaction where a read in it would be refused: before anything is written. */
+  async #requireReads(
+    planner: Planner<A, P>,
+    requests: readonly EntryRequest[],
+    access: A,
+    changes: ReadonlyMap<string, Change>,
+    room: AnswerRoom,
+  ): Promise<void> {
+    for (const request of requests) {
+      if (!isRead(request)) continue;
+      await this.#slice();
+      await atAsync(request.index, async () => {
+        const [type = '', id] = request.path;
+        const change = id === undefined ? undefined : changes.get(keyText({ type, id }));
+        room.require();
+        if (!change) {
+          room.fillRead(await this.#get(request, access, () => undefined));
+        } else if (change.isDeletion) {
+          if (request.path.length === 2) throw new FhirRefusal(410, 'deleted', `The transaction deletes the ${type}.`);
+        } else {
+          await planner.requireRead(change.resource!, access);
+          shownOfRead(type, request.query, this.#validator);
+          room.fill({ resource: change.resource!, response: {} });
+        }
+      });
+    }
   }
 
   /** What the transaction would write, every part of it checked. */
@@ -187,12 +254,12 @@ export class Bundles<A, P = never> {
     access: A,
     answers: Map<number, EntryAnswer>,
     room: AnswerRoom,
-  ): Promise<readonly P[]> {
+  ): Promise<{ readonly planned: readonly P[]; readonly changes: ReadonlyMap<string, Change> }> {
     const planned: P[] = [];
-    const written = new Set<string>();
-    const once = (what: string): void => {
-      if (written.has(what)) throw new FhirRefusal(400, 'invariant', 'A resource is written twice.');
-      written.add(what);
+    const changes = new Map<string, Change>();
+    const once = (what: string, change: Change = { isDeletion: false }): void => {
+      if (changes.has(what)) throw new FhirRefusal(400, 'invariant', 'A resource is written twice.');
+      changes.set(what, change);
     };
     for (const request of requests) {
       if (request.method !== 'DELETE') continue;
@@ -200,10 +267,11 @@ export class Bundles<A, P = never> {
       await atAsync(request.index, async () => {
         const {
           key,
+          removed,
           version,
           planned: plans,
         } = await planner.planRemoval(targetOf(request), request.precondition, access);
-        if (key) once(keyText(key));
+        if (key) once(keyText(key), { isDeletion: true, ...(removed && { resource: removed }) });
         planned.push(...plans);
         const response = { status: '204', ...(version !== undefined && { etag: etag(version) }) };
         answers.set(request.index, { response });
@@ -212,11 +280,11 @@ export class Bundles<A, P = never> {
     const renamed = await this.#renamed(planner, requests, access);
     for (const request of requests) {
       const { index, method } = request;
-      if (method === 'DELETE' || method === 'GET') continue;
+      if (method === 'DELETE' || isRead(request)) continue;
       await this.#slice();
       await atAsync(index, async () => {
         room.require();
-        const body = rewritten(request.body ?? null, renamed.references);
+        const body = this.#withNewIds(request, renamed);
         const { resource, answer, plans } = await this.#planWrite(
           planner,
           request,
@@ -224,14 +292,15 @@ export class Bundles<A, P = never> {
           renamed.ids,
           access,
         );
-        if (plans.length > 0) once(keyText({ type: resource.resourceType, id: resource.id }));
+        if (plans.length > 0)
+          once(keyText({ type: resource.resourceType, id: resource.id }), { isDeletion: false, resource });
         const condition = conditionOf(request);
         if (condition !== undefined) once(`${resource.resourceType}?${condition}`);
         planned.push(...plans);
         answers.set(index, room.fill(answer, resource));
       });
     }
-    return planned;
+    return { planned, changes };
   }
 
   async #planWrite(
@@ -260,37 +329,60 @@ export class Bundles<A, P = never> {
     return { resource: plan.resource, plans: plan.planned, answer };
   }
 
+  /** What an entry writes, with the ids that the server gives: in references, and wherever else R4 has an address. */
+  #withNewIds({ body = null, fullUrl }: EntryRequest, { found, fullUrls, created }: NewIds): Json {
+    const newId = (address: string, isReference: boolean): string | undefined => {
+      const [, plain = address, version] = VERSIONED.exec(address) ?? [];
+      const known = fullUrls.get(plain) ?? fullUrls.get(besides(fullUrl, plain) ?? '');
+      if (known === undefined) return isReference ? found.get(address) : undefined;
+      if (version === undefined) return known;
+      // What is created now has one version.
+      return created.has(known) ? `${known}/_history/1` : undefined;
+    };
+    const changed = rewritten(body, (reference) => newId(reference, true));
+    if (fullUrls.size === 0 || !isObject(changed)) return changed;
+    return this.#validator.withAddresses(changed, (address) => newId(address, false)) as JsonObject;
+  }
+
   /** The ids that created resources get, and what references by `fullUrl` and by search (`Patient?identifier=x`) become. */
-  async #renamed(planner: Planner<A, P>, requests: readonly EntryRequest[], access: A) {
+  async #renamed(planner: Planner<A, P>, requests: readonly EntryRequest[], access: A): Promise<NewIds> {
     const ids = new Map<number, string>();
-    const references = new Map<string, string>();
+    const fullUrls = new Map<string, string>();
+    const found = new Map<string, string>();
+    const created = new Set<string>();
     for (const request of requests) {
       const { index, method, fullUrl, body } = request;
       if (method !== 'POST' && method !== 'PUT') continue;
       await this.#slice();
       await atAsync(index, async () => {
         const type = typeOf(request);
-        const id = await this.#idOf(planner, request, access);
+        const { id, isNew } = await this.#idOf(planner, request, access);
         ids.set(index, id);
         for (const reference of searchesIn(body)) {
-          if (!references.has(reference)) references.set(reference, await referred(planner, reference, access));
+          if (!found.has(reference)) found.set(reference, await referred(planner, reference, access));
         }
+        if (isNew) created.add(`${type}/${id}`);
         if (fullUrl === undefined) return;
-        if (references.has(fullUrl)) throw new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.');
-        references.set(fullUrl, `${type}/${id}`);
+        if (fullUrls.has(fullUrl)) throw new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.');
+        fullUrls.set(fullUrl, `${type}/${id}`);
       });
     }
-    return { ids, references };
+    return { ids, fullUrls, found, created };
   }
 
-  /** The id of what an entry writes: in its address, of what its condition finds, or a new one. */
-  async #idOf(planner: Planner<A, P>, request: EntryRequest, access: A): Promise<string> {
+  /** The id of what an entry writes: in its address, of what its condition finds, or a new one of the server's. */
+  async #idOf(
+    planner: Planner<A, P>,
+    request: EntryRequest,
+    access: A,
+  ): Promise<{ readonly id: string; readonly isNew: boolean }> {
     const { method, path, body } = request;
-    if (method === 'PUT' && path[1] !== undefined) return path[1];
+    if (method === 'PUT' && path[1] !== undefined) return { id: path[1], isNew: false };
     const condition = conditionOf(request);
     const found = condition === undefined ? undefined : await planner.matching(path[0]!, condition, access);
     const given = method === 'PUT' && isObject(body) && typeof body.id === 'string' ? body.id : undefined;
-    return found?.id ?? given ?? planner.newId();
+    const known = found?.id ?? given;
+    return known === undefined ? { id: planner.newId(), isNew: true } : { id: known, isNew: false };
   }
 
   #read(entry: Json, index: number): EntryRequest {
@@ -298,20 +390,21 @@ export class Bundles<A, P = never> {
     if (!isObject(entry) || !isObject(request)) throw new FhirRefusal(400, 'required', 'The entry needs a request.');
     const { method, url, ifMatch: match, ifNoneMatch, ifNoneExist } = request;
     if (typeof method !== 'string' || !METHODS.has(method)) {
-      throw new FhirRefusal(400, 'not-supported', 'request.method must be GET, POST, PUT, PATCH or DELETE.');
+      throw new FhirRefusal(400, 'not-supported', 'request.method must be GET, HEAD, POST, PUT, PATCH or DELETE.');
     }
     if (typeof url !== 'string') throw new FhirRefusal(400, 'required', 'request.url is required.');
     for (const [name, value] of Object.entries({ ifMatch: match, ifNoneMatch, ifNoneExist, fullUrl: entry.fullUrl })) {
       if (value !== undefined && typeof value !== 'string')
         throw new FhirRefusal(400, 'value', `${name} must be a string.`);
     }
-    if (ifNoneMatch !== undefined && (method === 'GET' || ifNoneMatch !== '*')) {
-      throw new FhirRefusal(400, 'not-supported', 'ifNoneMatch must be "*", on a write.');
+    const reads = method === 'GET' || method === 'HEAD';
+    if (ifNoneMatch !== undefined && !reads && ifNoneMatch !== '*') {
+      throw new FhirRefusal(400, 'not-supported', 'ifNoneMatch must be "*" on a write.');
     }
     const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
     const path = address.split('/').map(decoded);
     if (!isResourceType(path[0] ?? '')) throw notHere();
-    if (method === 'POST' && query !== '') {
+    if (method === 'POST' && path.length === 1 && query !== '') {
       throw new FhirRefusal(400, 'not-supported', 'A condition of a creation stands in ifNoneExist.');
     }
     const version = ifMatch(match as string | undefined);
@@ -322,7 +415,8 @@ export class Bundles<A, P = never> {
       query: new URLSearchParams(query),
       body: entry.resource,
       ...(typeof entry.fullUrl === 'string' && { fullUrl: entry.fullUrl }),
-      precondition: { ...(version !== undefined && { version }), absent: ifNoneMatch === '*' },
+      precondition: { ...(version !== undefined && { version }), absent: !reads && ifNoneMatch === '*' },
+      ...(reads && typeof ifNoneMatch === 'string' && { known: ifNoneMatch }),
       ...(typeof ifNoneExist === 'string' && { condition: ifNoneExist }),
     };
   }
@@ -332,9 +426,47 @@ export class Bundles<A, P = never> {
   }
 }
 
+/** What a transaction does to one resource, or under one condition. */
+interface Change {
+  readonly isDeletion: boolean;
+  /** As it will be, or was. */
+  readonly resource?: Resource;
+}
+
+/** What the server calls the resources that a transaction is about. */
+interface NewIds {
+  /** Ids by the index of the entry. */
+  readonly ids: ReadonlyMap<number, string>;
+  /** `Type/id` by the `fullUrl` of an entry. */
+  readonly fullUrls: ReadonlyMap<string, string>;
+  /** `Type/id` by the search that a reference names it by. */
+  readonly found: ReadonlyMap<string, string>;
+  /** `Type/id` of those that get an id of the server's. */
+  readonly created: ReadonlySet<string>;
+}
+
+const VERSIONED = /^(.+)\/_history\/([A-Za-z0-9\-.]{1,64})$/;
+
+/** What a relative reference means in an entry whose `fullUrl` is an address of a FHIR server: one beside it (R4 2.36.4.1). */
+function besides(fullUrl: string | undefined, reference: string): string | undefined {
+  const root = /^(https?:\/\/.*\/)[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.exec(fullUrl ?? '')?.[1];
+  return root !== undefined && /^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference) ? root + reference : undefined;
+}
+
+function isRead({ method }: EntryRequest): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
 /** How much the requests of one Bundle may still answer. */
 class AnswerRoom {
   #left = MAX_ANSWERED;
+
+  /** As much room as there is now. */
+  left(): AnswerRoom {
+    const room = new AnswerRoom();
+    room.#left = this.#left;
+    return room;
+  }
 
   /** @throws Refusal 413 when there is no room: before the next request is carried out */
   require(): void {
@@ -357,6 +489,24 @@ class AnswerRoom {
     if (resource) this.#left -= JSON.stringify(resource).length;
     return answer;
   }
+}
+
+/** What is said of a write instead of the resource, where the client asks for that. */
+export const STORED = {
+  resourceType: 'OperationOutcome',
+  issue: [{ severity: 'information', code: 'informational', diagnostics: 'Stored.' }],
+};
+
+/** A Bundle of answers as the client prefers it: with the resources that were written, or without (R4 3.1.0.1.5). */
+export function asPreferred(bundle: JsonObject, { body }: Preferences): JsonObject {
+  if (body === 'representation' || !Array.isArray(bundle.entry)) return bundle;
+  const entry = (bundle.entry as readonly EntryAnswer[]).map((one) => {
+    const { resource: _resource, response } = one;
+    // Only writes say where the resource is.
+    if (response.location === undefined) return one;
+    return { response: body === 'minimal' ? response : { ...response, outcome: STORED } };
+  });
+  return { ...bundle, entry };
 }
 
 /** The answer to one request, a refusal too. */
@@ -437,14 +587,14 @@ function patchOf(body: Json | undefined): Json {
   }
 }
 
-/** The value with references by `fullUrl` replaced. */
-function rewritten(value: Json, references: ReadonlyMap<string, string>, depth = 0): Json {
-  if (references.size === 0 || !isContainer(value) || depth > 100) return value;
-  if (Array.isArray(value)) return value.map((one) => rewritten(one, references, depth + 1));
+/** The value with its references replaced. @param newId says what a reference becomes; undefined where it stays */
+function rewritten(value: Json, newId: (reference: string) => string | undefined, depth = 0): Json {
+  if (!isContainer(value) || depth > 100) return value;
+  if (Array.isArray(value)) return value.map((one) => rewritten(one, newId, depth + 1));
   return Object.fromEntries(
     Object.entries(value as JsonObject).map(([name, child]) => {
-      const known = name === 'reference' && typeof child === 'string' ? references.get(child) : undefined;
-      return [name, known ?? rewritten(child ?? null, references, depth + 1)];
+      const known = name === 'reference' && typeof child === 'string' ? newId(child) : undefined;
+      return [name, known ?? rewritten(child ?? null, newId, depth + 1)];
     }),
   );
 }

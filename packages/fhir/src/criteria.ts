@@ -1,4 +1,4 @@
-import { keyText, textOf } from '@lockstep/fhircast';
+import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
 import { parseTime, type TimeRange } from './dates.ts';
 import type { SearchParameter, TypeDefinition } from './definitions.ts';
 import { numberOf } from './exact-json.ts';
@@ -333,7 +333,9 @@ function referenceTest(
   name: string,
   baseUrl: string,
 ): Test {
-  if (modifier !== undefined && !/^[A-Z][A-Za-z]+$/.test(modifier)) throw unsupported(name);
+  if (modifier !== undefined && !(parameter.targets?.includes(modifier) ?? isResourceType(modifier))) {
+    throw unsupported(name);
+  }
   const types = modifier === undefined ? parameter.targets : [modifier];
   if (isId(wanted))
     return (value, _parameter, base) => {

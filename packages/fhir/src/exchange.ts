@@ -10,7 +10,7 @@ export interface Answered {
 
 /** A Bundle as it is answered: `text` is its JSON. */
 export interface AnsweredBundle {
-  /** The resources in it, to look into: their numbers need not be as they were written. */
+  /** The resources in it, whole, to look into: their numbers need not be as they were written. */
   readonly resources: readonly JsonObject[];
   readonly text: string;
   /** The Bundle, its numbers as they were written, where it need not be read of the text. */
@@ -103,6 +103,8 @@ export interface Planner<A, P> {
   }>;
   /** @returns false when something had changed in between: nothing was written */
   commit(planned: readonly P[]): Promise<boolean>;
+  /** @throws Refusal 403 unless the caller may read this resource */
+  requireRead(resource: Resource, access: A): Promise<void>;
   /** The one resource that a condition finds. */
   matching(type: string, condition: string, access: A): Promise<Resource | undefined>;
   newId(): string;

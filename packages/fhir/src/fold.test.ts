@@ -39,7 +39,15 @@ test('FHR-5 names are found however they are written', () => {
     ['ｱﾝﾅ', 'アンナ'],
     ['مُحَمَّد', 'محمد'],
     ['שָׁלוֹם', 'שלום'],
-    ['علی\u200cرضا', 'علیرضا'],
+    ['علی\u200cرضا', 'علیرضا', 'علي رضا'],
+    ['مـحـمـد', 'محمد'],
+    ['أحمد كريم', 'احمد', 'کریم'],
+    ['مصطفى', 'مصطفي'],
+    ['葛\u{e0100}城', '葛城', '葛\u{e0101}城'],
+    ['Ёлкин', 'елкин', 'ЁЛКИН'],
+    ['Țepeș', 'tepes', 'Ţepeş'],
+    ['Guðrún Þórsdóttir', 'gudrun', 'thorsdottir', 'Þorsdottir'],
+    ['D’Arcy-O’Neil', 'oneil', 'darcy', "d'arcy o'neil"],
     ['St. John', 'st john', 'StJohn', 'john'],
   ] as const) {
     for (const spelling of spellings) assert.ok(begins(name, spelling), `${name} by ${spelling}`);

@@ -13,12 +13,19 @@ const LETTERS: Readonly<Record<string, string>> = {
   ŋ: 'n',
   ŧ: 't',
   ς: 'σ',
+  // Persian and Egyptian ways to write two Arabic letters.
+  ی: 'ي',
+  ى: 'ي',
+  ک: 'ك',
 };
 const OTHER_LETTERS = new RegExp(`[${Object.keys(LETTERS).join('')}]`, 'g');
 /** Accents of Latin, Greek and Cyrillic letters, points of Hebrew and Arabic ones; not the marks of kana, which make other letters. */
 const ACCENTS = /[\u0300-\u036f\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u064b-\u065f\u0670]/g;
-/** Apostrophes of every shape, and signs that are not seen, stand inside a word: `O’Brien` is one word. */
-const INSIDE_WORDS = /['’‘‛ʼʻʽʾʿʹ´`′＇｀ꞌ՚׳\u00ad]|\p{Cf}/gu;
+/**
+ * Apostrophes of every shape, signs that are not seen, what makes an Arabic word longer and what chooses another form of a Chinese character
+ * stand inside a word: `O’Brien` is one word.
+ */
+const INSIDE_WORDS = /['’‘‛ʼʻʽʾʿʹ´`′＇｀ꞌ՚׳\u00ad\u0640]|\p{Cf}|\p{Variation_Selector}/gu;
 /** Punctuation, symbols and white space of every kind stand between words. */
 const BETWEEN_WORDS = /[\p{P}\p{S}\p{Z}\s]+/gu;
 

@@ -16,6 +16,7 @@ import {
 } from './exchange.ts';
 import { historyBundle, historyPage, parseHistory } from './history.ts';
 import { applyJsonPatch } from './json-patch.ts';
+import { withoutStaleNarrative } from './patched-narrative.ts';
 import { FhirRefusal } from './refusal.ts';
 import type { Planned, ResourceRepository, StoredResource } from './repository.ts';
 import { isId, isObject, type JsonObject, type Resource } from './resource.ts';
@@ -108,11 +109,16 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     access: ResourceAccess,
     lenient = false,
   ): Promise<AnsweredBundle> {
-    return this.#answer(await this.find(type, params, access, lenient));
+    const { bundle, resources } = await this.#search(type, params, access, lenient);
+    return this.#answer(bundle, resources);
   }
 
   /** A search for callers inside the server. */
-  async find(type: string, params: URLSearchParams, access: ResourceAccess, lenient = false): Promise<SearchBundle> {
+  async find(type: string, params: URLSearchParams, access: ResourceAccess): Promise<SearchBundle> {
+    return (await this.#search(type, params, access)).bundle;
+  }
+
+  async #search(type: string, params: URLSearchParams, access: ResourceAccess, lenient = false) {
     requireServed(type);
     access.require('s', type);
     const request = parseSearch(type, params, lenient, this.#validator, this.#baseUrl);
@@ -284,7 +290,11 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     if (previous.deleted) throw new FhirRefusal(410, 'deleted', `The ${key.type} was deleted.`);
     check(previous, precondition);
     const readable = await access.allows('r', previous.resource);
-    const changed = applyJsonPatch(previous.resource, patch.read(), readable);
+    const changed = withoutStaleNarrative(
+      previous.resource,
+      applyJsonPatch(previous.resource, patch.read(), readable),
+      readable,
+    );
     const content = await validate(contentOf(changed, patch.r5), key.type, this.#validator);
     if (content.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     await access.requireFor('u', content);
@@ -298,8 +308,8 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   }
 
   /**
-   * Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again, and by a condition that finds nothing,
-   * changes nothing; a condition that finds several is refused.
+   * Deletes a resource: reads answer 410 from then on, its versions stay. Deleting again, what never was, and by a condition that
+   * finds nothing, changes nothing (R4 3.1.0.7); a condition that finds several is refused.
    */
   async remove(
     target: WriteTarget,
@@ -328,11 +338,10 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     requireServed(target.type);
     access.require('d', target.type);
     const { key, previous } = await this.#located(target, access);
-    if (!key) {
+    if (!key || !previous) {
       check(undefined, precondition);
-      return { planned: [] };
+      return { ...(key && { key }), planned: [] };
     }
-    if (!previous) throw notFound(key.type);
     await this.#requirePast(key, previous, access, 'd');
     if (previous.deleted) return { key, version: previous.version, planned: [] };
     check(previous, precondition);
@@ -343,6 +352,12 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   /** Writes what several plans hold, as one. @returns false when something had changed in between: nothing was written */
   commit(planned: readonly Planned[]): Promise<boolean> {
     return this.#repository.commit(planned);
+  }
+
+  /** @throws Refusal 403 unless the caller may read this resource */
+  async requireRead(resource: Resource, access: ResourceAccess): Promise<void> {
+    access.require('r', resource.resourceType);
+    await access.requireFor('r', resource);
   }
 
   /** An id for a resource that is about to be created. */
@@ -356,8 +371,12 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     return this.#answer(await everything(id, params, access, this.#repository, this.#baseUrl));
   }
 
-  async #answer(bundle: JsonObject & { readonly entry?: readonly JsonObject[] }): Promise<AnsweredBundle> {
-    const resources = (bundle.entry ?? []).flatMap(({ resource }) => (isObject(resource) ? [resource] : []));
+  async #answer(
+    bundle: JsonObject & { readonly entry?: readonly JsonObject[] },
+    resources: readonly JsonObject[] = (bundle.entry ?? []).flatMap(({ resource }) =>
+      isObject(resource) ? [resource] : [],
+    ),
+  ): Promise<AnsweredBundle> {
     return { resources, text: await bundleText(bundle, this.#slice), bundle };
   }
 

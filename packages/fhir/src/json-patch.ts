@@ -29,6 +29,7 @@ export function applyJsonPatch(resource: JsonObject, patch: Json, readable: bool
       if (copied > MAX_COPIED) throw new FhirRefusal(413, 'too-long', 'The patch copies too much.');
       // What stays where it is has no effect (RFC 6902 section 4.4), and would be copied.
       if (operation.op === 'move' && operation.from === operation.path) valueAt(document, operation.from);
+      else if (operation.op === 'move' && operation.path.startsWith(`${operation.from}/`)) throw intoItself();
       else document = jsonPatch.applyOperation(document, operation, checkOperation, true, true, index).newDocument;
     } catch (error) {
       if (!(error instanceof Error) || error instanceof FhirRefusal) throw error;
@@ -39,13 +40,28 @@ export function applyJsonPatch(resource: JsonObject, patch: Json, readable: bool
   return document;
 }
 
-/** What a JSON Pointer (RFC 6901) points to. @throws Error when there is nothing */
+/** RFC 6902 section 4.4: nothing is moved into a part of itself. */
+function intoItself(): Error {
+  return new Error('What is moved cannot hold the place where it goes');
+}
+
+/** An index of an array, without zeros before it (RFC 6901 section 4). */
+const INDEX = /^(0|[1-9]\d*)$/;
+
+/** The names that a JSON Pointer (RFC 6901) is made of. */
+function namesIn(pointer: string): string[] {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+}
+
+/** What a JSON Pointer points to. @throws Error when there is nothing */
 function valueAt(document: Json, pointer: string): Json {
   let value = document;
-  for (const part of pointer.split('/').slice(1)) {
-    const name = part.replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const name of namesIn(pointer)) {
     const isThere = Array.isArray(value)
-      ? /^\d+$/.test(name) && Object.hasOwn(value, name)
+      ? INDEX.test(name) && Object.hasOwn(value, name)
       : isObject(value) && Object.hasOwn(value, name);
     if (!isThere) throw new Error('There is nothing to move or copy');
     value = (value as JsonObject)[name] as Json;
@@ -53,15 +69,27 @@ function valueAt(document: Json, pointer: string): Json {
   return value;
 }
 
+/** The library takes `01` for an index. @throws Error where the pointer goes into an array by what is none; `-` is behind its end */
+function requireIndexes(document: Json, pointer: string): void {
+  let value: Json | undefined = document;
+  for (const name of namesIn(pointer)) {
+    if (Array.isArray(value) && name !== '-' && !INDEX.test(name)) throw new Error('That is no index of an array');
+    const holder: Json | undefined = value;
+    value = holder instanceof Object && Object.hasOwn(holder, name) ? (holder as JsonObject)[name] : undefined;
+  }
+}
+
 /** As the library's own check, which copies the whole document to see whether there is something to move or copy (CWE-400). */
 const checkOperation: Validator<unknown> = (operation, index, document, existing) => {
+  requireIndexes(document as unknown as Json, operation.path);
   if (operation.op === 'move' || operation.op === 'copy') valueAt(document as unknown as Json, operation.from);
   else jsonPatch.validator(operation, index, document, existing);
 };
 
 function isOperation(value: Json): value is Operation & JsonObject {
   if (!isObject(value) || typeof value.op !== 'string' || !NAMES.has(value.op)) return false;
-  const isPointer = (text: unknown) => typeof text === 'string' && (text === '' || text.startsWith('/'));
+  const isPointer = (text: unknown) =>
+    typeof text === 'string' && (text === '' || text.startsWith('/')) && !/~(?![01])/.test(text);
   if (!isPointer(value.path)) return false;
   if (value.op === 'move' || value.op === 'copy') return isPointer(value.from);
   return value.op === 'remove' || value.value !== undefined;

@@ -1,4 +1,5 @@
-import { jsonLimitProblem } from '@lockstep/fhircast';
+import { isResourceType, jsonLimitProblem } from '@lockstep/fhircast';
+import type { R4Validator } from '@lockstep/r4';
 import { StoreUnavailable } from '@lockstep/store';
 import type {
   FastifyError,
@@ -10,14 +11,15 @@ import type {
 } from 'fastify';
 import type { TokenInfo } from './access.ts';
 import { bundleText } from './bundle-text.ts';
-import type { Bundles } from './bundles.ts';
+import { asPreferred, type Bundles, STORED } from './bundles.ts';
 import { parseExact } from './exact-json.ts';
 import type { Answered, AnsweredBundle, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
 import { DICOM, type ImageAddress, type ImagesOf, noImage, requireDicom, studySearch } from './images.ts';
 import { etag } from './interactions.ts';
 import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
 import { FhirRefusal, type IssueType, NotBegun, operationOutcome } from './refusal.ts';
-import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
+import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
+import { shownOfRead, subset } from './subset.ts';
 import type { SubmittedResource } from './validate.ts';
 import type { WorkTurns } from './work-turns.ts';
 
@@ -59,6 +61,7 @@ export interface PluginOptions<A> {
   readonly accessOf: (token: TokenInfo) => A;
   /** The id of the patient whose resource it is. */
   readonly patientOf: (resource: JsonObject) => string | undefined;
+  readonly validator: R4Validator;
   readonly baseUrl: string;
   /** Whether the elements that IHE IRA takes from FHIR R5 may be stored, whatever the client says (FHR-7). */
   readonly r5: boolean;
@@ -198,6 +201,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     const params = begin(request);
     const caller = callerOf(request);
     const { type, id, version } = request.params;
+    const shows = isResourceType(type) ? shownOfRead(type, params, options.validator) : undefined;
     const found =
       version === undefined
         ? await interactions.read({ type, id }, caller.access)
@@ -205,12 +209,17 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     note(caller, found.resource);
     const tag = versionHeaders(reply, found);
     if (tag !== undefined && noneMatch(request.headers['if-none-match'], tag)) return reply.code(304).send();
-    return answer(reply, found.text, params);
+    const text = shows ? JSON.stringify(subset(parseExact(found.text) as JsonObject, shows)) : found.text;
+    return answer(reply, text, params);
+  };
+
+  const noteAll = (caller: Caller<A>, found: AnsweredBundle): void => {
+    if (!found.patients) for (const resource of found.resources) note(caller, resource);
+    else for (const patient of found.patients) caller.patients.add(patient);
   };
 
   const bundleAnswer = (reply: FastifyReply, found: AnsweredBundle, params: URLSearchParams, caller: Caller<A>) => {
-    if (!found.patients) for (const resource of found.resources) note(caller, resource);
-    else for (const patient of found.patients) caller.patients.add(patient);
+    noteAll(caller, found);
     return answer(reply, found.text, params);
   };
 
@@ -251,11 +260,18 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     const found = await interactions.history(request.params, params, caller.access);
     return bundleAnswer(reply, found, params, caller);
   });
-  app.get<{ Params: Params }>('/Patient/:id/$everything', async (request, reply) => {
-    const params = begin(request);
-    const caller = callerOf(request);
-    const found = await interactions.everything(request.params.id, params, caller.access);
-    return bundleAnswer(reply, found, params, caller);
+  app.route<{ Params: Params }>({
+    method: ['GET', 'POST'],
+    url: '/Patient/:id/$everything',
+    handler: async (request, reply) => {
+      const params = begin(request);
+      if (request.method === 'POST') {
+        for (const [name, value] of operationParameters(request.body as Body)) params.append(name, value);
+      }
+      const caller = callerOf(request);
+      const found = await interactions.everything(request.params.id, params, caller.access);
+      return bundleAnswer(reply, found, params, caller);
+    },
   });
   const { images } = options;
   if (images) {
@@ -273,23 +289,22 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     });
     notAllowed(app, IMAGE, ['GET', 'HEAD']);
   }
-  app.get<{ Params: Params }>('/:type', search);
-  app.post<{ Params: Params }>('/:type/_search', search);
-
-  app.post<{ Params: Params }>('/:type', async (request, reply) => {
+  const create = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);
     const { access } = callerOf(request);
     const condition = request.headers['if-none-exist'];
     const done = await interactions.create(request.params.type, content(request), condition?.toString(), access);
     return written(request, reply, done, done.created ? 201 : 200, params);
-  });
+  };
 
   app.post<{ Params: Params }>('/', async (request, reply) => {
     const params = begin(request);
     const caller = callerOf(request);
-    const bundle = await options.bundles.run(content(request), caller.access);
-    for (const resource of resourcesIn(bundle)) note(caller, resource);
-    return answer(reply, await bundleText(bundle, () => options.turns.slice()), params);
+    const bundle = await options.bundles.run(content(request), caller.access, (found) =>
+      'resource' in found ? note(caller, found.resource) : noteAll(caller, found),
+    );
+    const preferred = asPreferred(bundle, preferences(request.headers.prefer));
+    return answer(reply, await bundleText(preferred, () => options.turns.slice()), params);
   });
 
   const patch = async (request: Request, reply: FastifyReply) => {
@@ -320,6 +335,9 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
     if (version !== undefined) reply.header('etag', etag(version));
     return reply.code(204).header('cache-control', 'no-store').send();
   };
+  app.post<{ Params: Params }>('/:type/_search', search);
+  app.get<{ Params: Params }>('/:type', search);
+  app.post<{ Params: Params }>('/:type', create);
   for (const url of ['/:type', '/:type/:id']) {
     app.patch<{ Params: Params }>(url, patch);
     app.put<{ Params: Params }>(url, update);
@@ -327,7 +345,7 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   }
 
   notAllowed(app, '/', ['POST'], 'Searches of all types are not supported.');
-  notAllowed(app, '/Patient/:id/$everything', ['GET', 'HEAD']);
+  notAllowed(app, '/Patient/:id/$everything', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/_search', ['GET', 'HEAD', 'POST']);
   notAllowed(app, '/:type/:id', ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']);
   notAllowed(app, '/:type/:id/_history', ['GET', 'HEAD']);
@@ -396,18 +414,6 @@ async function readable<A>(
   }
 }
 
-const STORED = {
-  resourceType: 'OperationOutcome',
-  issue: [{ severity: 'information', code: 'informational', diagnostics: 'Stored.' }],
-};
-
-/** The resources that a Bundle of answers holds, those of searches inside it too. */
-function resourcesIn(bundle: JsonObject): JsonObject[] {
-  return valuesAt(bundle, 'entry.resource')
-    .filter((resource) => isObject(resource))
-    .flatMap((resource) => (resource.resourceType === 'Bundle' ? resourcesIn(resource) : [resource]));
-}
-
 /** Answers 405 to the methods that an address does not know. */
 function notAllowed(app: FastifyInstance, url: string, allowed: readonly string[], reason?: string): void {
   const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => !allowed.includes(method));
@@ -473,6 +479,34 @@ function form(body: Body): URLSearchParams {
     throw new FhirRefusal(415, 'not-supported', 'The content type must be application/x-www-form-urlencoded.');
   }
   return new URLSearchParams(body?.text);
+}
+
+/**
+ * What an operation is asked: the values of a Parameters resource (R4 3.2.0.3), or of a form.
+ * @throws Refusal 400 for what is none, and for parameters that are no single values
+ */
+function operationParameters(body: Body): URLSearchParams {
+  if (!body || body.text.trim() === '') return new URLSearchParams();
+  if (body.kind === 'form') return form(body);
+  const value = json(body, 'json', JSON.parse);
+  const { resourceType, parameter = [] } = isObject(value) ? value : {};
+  if (resourceType !== 'Parameters' || !Array.isArray(parameter)) {
+    throw new FhirRefusal(400, 'structure', 'The body must be a Parameters resource.');
+  }
+  const params = new URLSearchParams();
+  for (const one of parameter as readonly Json[]) {
+    const { name, ...rest } = isObject(one) ? one : {};
+    const [[member, given] = [], ...more] = Object.entries(rest);
+    if (typeof name !== 'string' || more.length > 0 || !member?.startsWith('value') || !isSingle(given)) {
+      throw new FhirRefusal(400, 'value', 'Each parameter must have a name and one value.');
+    }
+    params.append(name, String(given));
+  }
+  return params;
+}
+
+function isSingle(value: Json | undefined): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
 /**

@@ -2,6 +2,7 @@ import type { R4Validator } from '@lockstep/r4';
 import { type Criterion, parseCriterion } from './criteria.ts';
 import { definitionOf, RESOURCE_TYPES, type SearchParameter, type TypeDefinition } from './definitions.ts';
 import { FhirRefusal } from './refusal.ts';
+import { elementsIn, type Shows, type Summary, shownElements, summaryOf } from './subset.ts';
 
 /** How a search's results are ordered: by one parameter, up or down. */
 export interface Sort {
@@ -47,7 +48,7 @@ export interface SearchRequest {
   /** Results a page; 0 asks for the total only. */
   readonly count: number;
   /** Whether a top-level element is answered; undefined where all are. */
-  readonly shows?: (element: string) => boolean;
+  readonly shows?: Shows;
   readonly withTotal: boolean;
   /** Where the page starts, as a previous page's `next` link said. */
   readonly cursor?: readonly (string | number | null)[];
@@ -65,7 +66,6 @@ const MAX_VALUES = 300;
 const MAX_SORT = 8;
 const MAX_INCLUDES = 20;
 const MAX_LINKED = 4;
-const MAX_ELEMENTS = 100;
 /** As much of a name that a client made up as a refusal repeats. */
 const MAX_NAME = 64;
 
@@ -100,8 +100,8 @@ export function parseSearch(
   const ignored: string[] = [];
   const used = new URLSearchParams();
   let count = DEFAULT_COUNT;
-  let summary: 'count' | 'data' | 'text' | 'true' | 'false' = 'false';
-  let elements: string[] | undefined;
+  let summary: Summary = 'false';
+  const elements: string[] = [];
   let withTotal = true;
   let cursor: SearchRequest['cursor'];
 
@@ -120,10 +120,10 @@ export function parseSearch(
         revIncludes.push(parseRevInclude(definition, value));
         break;
       case '_elements':
-        elements = [...(elements ?? []), ...value.split(',').map((element) => element.trim())];
+        elements.push(value);
         break;
       case '_summary':
-        summary = oneOf(name, value, ['count', 'data', 'text', 'true', 'false']);
+        summary = summaryOf(value);
         break;
       case '_total':
         withTotal = oneOf(name, value, ['none', 'estimate', 'accurate']) !== 'none';
@@ -152,10 +152,9 @@ export function parseSearch(
   if (sort.length > MAX_SORT) throw tooMany(`${MAX_SORT} parameters in _sort`);
   if (includes.length + revIncludes.length > MAX_INCLUDES) throw tooMany(`${MAX_INCLUDES} includes`);
   if (linked.length > MAX_LINKED) throw tooMany(`${MAX_LINKED} chained parameters`);
-  if (elements && elements.length > MAX_ELEMENTS) throw tooMany(`${MAX_ELEMENTS} elements`);
   if (cursor && cursor.length !== sort.length + 1)
     throw new FhirRefusal(400, 'value', 'The page is not one of this search.');
-  const shows = shownElements(type, summary, elements, validator);
+  const shows = shownElements(type, summary, elementsIn(type, elements, validator), validator);
   return {
     definition,
     criteria,
@@ -189,30 +188,6 @@ function oneOf<T extends string>(name: string, value: string, allowed: readonly 
   const found = allowed.find((one) => one === value);
   if (!found) throw new FhirRefusal(400, 'not-supported', `${name} must be one of ${allowed.join(', ')}.`);
   return found;
-}
-
-/** Which top-level elements `_summary` and `_elements` leave; those that a resource may not lack are always there. */
-function shownElements(
-  type: string,
-  summary: string,
-  elements: readonly string[] | undefined,
-  validator: R4Validator,
-): ((element: string) => boolean) | undefined {
-  if (summary === 'data') return (name) => name !== 'text' && (!elements || always(name) || elements.includes(name));
-  if (!elements && summary !== 'true' && summary !== 'text') return undefined;
-  const parts = validator.parts(type);
-  const wanted = new Set([...(elements ?? []), ...(summary === 'text' ? ['text'] : []), ...parts.mandatory]);
-  if (summary === 'true') for (const name of parts.summary) wanted.add(name);
-  return (name) => always(name) || wanted.has(name) || [...wanted].some((one) => isChoiceOf(name, one));
-
-  function always(name: string): boolean {
-    return name === 'resourceType' || name === 'id' || name === 'meta';
-  }
-}
-
-/** Whether the element is `valueQuantity` and the like of `value`. */
-function isChoiceOf(name: string, choice: string): boolean {
-  return name.startsWith(choice) && /^[A-Z]/.test(name.slice(choice.length));
 }
 
 function parseSort(definition: TypeDefinition, value: string): Sort[] {

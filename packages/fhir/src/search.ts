@@ -10,6 +10,7 @@ import { warningOutcome } from './refusal.ts';
 import type { ResourceRepository, Within } from './repository.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, type Resource } from './resource.ts';
 import type { SearchRequest } from './search-request.ts';
+import { subset } from './subset.ts';
 
 /** Ids that are looked up one by one; beyond that, reading the whole type is quicker. */
 const MAX_LOOKUPS = 200;
@@ -60,6 +61,7 @@ interface Match {
  * Runs a search. Every resource of the answer, and everything counted in its total, is one the caller may reach: matches
  * with search access, included resources with read access, one by one (FHR-2). A page's link is the search itself with a
  * starting point, and is authorized again; only the total is that of the caller's first page, where it is remembered.
+ * @returns the answer, and the resources in it, whole
  */
 export async function search(
   request: SearchRequest,
@@ -67,8 +69,8 @@ export async function search(
   repository: ResourceRepository,
   totals: Totals,
   baseUrl: string,
-): Promise<SearchBundle> {
-  const { definition, cursor, count, withTotal } = request;
+): Promise<{ readonly bundle: SearchBundle; readonly resources: readonly Resource[] }> {
+  const { definition, cursor, count, withTotal, shows } = request;
   const search = hash('sha256', `${access.caller}\n${definition.type}?${request.used}`, 'base64');
   const remembered = withTotal && cursor ? totals.get(search) : undefined;
   const counting = withTotal && remembered === undefined;
@@ -88,17 +90,18 @@ export async function search(
   const resources = page.map(({ resource }) => resource);
   const included = await include(request, resources, access, repository, baseUrl);
   const entries: SearchEntry[] = [
-    ...resources.map((resource) => entry(subset(resource, request), 'match', baseUrl)),
+    ...resources.map((resource) => entry(shows ? subset(resource, shows) : resource, 'match', baseUrl)),
     ...included.map((resource) => entry(resource, 'include', baseUrl)),
     ...ignoredNotes(request),
   ];
-  return {
+  const bundle: SearchBundle = {
     resourceType: 'Bundle',
     type: 'searchset',
     ...(withTotal && total !== 'unknown' && { total }),
     link: links(request, next, baseUrl),
     ...(entries.length > 0 && { entry: entries }),
   };
+  return { bundle, resources: [...resources, ...included] };
 }
 
 /**
@@ -284,17 +287,6 @@ function referring(
 
 function entry(resource: Resource, mode: 'match' | 'include', baseUrl: string): SearchEntry {
   return { fullUrl: `${baseUrl}/${resource.resourceType}/${resource.id}`, resource, search: { mode } };
-}
-
-const SUBSETTED = { system: 'http://terminology.hl7.org/CodeSystem/v3-ObservationValue', code: 'SUBSETTED' };
-
-/** Only the elements asked for, and those a resource may not lack. */
-function subset(resource: Resource, { shows }: SearchRequest): Resource {
-  if (!shows) return resource;
-  const kept = Object.entries(resource).filter(([name]) => shows(name.replace(/^_/, '')));
-  const tags = Array.isArray(resource.meta.tag) ? resource.meta.tag : [];
-  const { resourceType, id } = resource;
-  return { resourceType, id, ...Object.fromEntries(kept), meta: { ...resource.meta, tag: [...tags, SUBSETTED] } };
 }
 
 /** Says in the answer which parameters were left out: nothing widens a result silently (FHR-5). */

@@ -108,7 +108,8 @@ export async function createFhir(options: FhirOptions): Promise<{ plugin: Fastif
   const interactions = new Interactions(repository, options.validator, baseUrl, options.ids, slice);
   const plugin = fhirPlugin({
     interactions,
-    bundles: new Bundles(interactions, interactions, baseUrl, slice),
+    bundles: new Bundles(interactions, interactions, options.validator, baseUrl, slice),
+    validator: options.validator,
     accessOf: (token) => new ResourceAccess(token, repository, baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),
     baseUrl,

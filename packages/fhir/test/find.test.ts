@@ -90,6 +90,7 @@ test('FHR-5 names are found by every part, however they are written', async () =
     ['name:exact=Jo Atkinson - Lloyd', 'atkinson'],
     ['name:exact=jo atkinson - lloyd'],
     ['name=brien'],
+    ['name=山\u{e0100}田', 'yamada', 'yamada-wide'],
   ] as const) {
     assert.deepEqual(await ids(`Patient?${query}`), found, query);
   }
@@ -203,6 +204,89 @@ test('FHR-3 _summary=true and _elements show what FHIR says, and mark it', async
   ]);
 });
 
+test('FHR-3 a read shows what _summary and _elements say, of a version too', async () => {
+  const shown = async (query: string, path = '/Observation/o1') =>
+    Object.keys((await endpoint.get(`${path}?${query}`, all)).body).filter((name) => name !== 'meta');
+  const least = ['resourceType', 'id', 'status', 'code'];
+  const whole = await shown('');
+  assert.deepEqual((await shown('_elements=valueQuantity')).toSorted(), [...least, 'valueQuantity'].toSorted());
+  assert.deepEqual((await shown('_elements=value[x],note')).toSorted(), [...least, 'valueQuantity', 'note'].toSorted());
+  assert.deepEqual((await shown('_summary=text')).toSorted(), least.toSorted());
+  assert.deepEqual(await shown('_summary=false'), whole);
+  const version = await shown('_elements=note', '/Observation/o1/_history/1');
+  assert.deepEqual(version.toSorted(), [...least, 'note'].toSorted());
+  const { body } = await endpoint.get('/Observation/o1?_summary=true', all);
+  assert.equal(body.meta.tag.at(-1).code, 'SUBSETTED');
+});
+
+test('FHR-5 elements that are none, or that the type lacks, are refused by name: in searches, reads, forms and Bundles', async () => {
+  for (const elements of [
+    '',
+    ',',
+    'status,',
+    'status,,code',
+    ' ',
+    'shoeSize',
+    'status,shoeSize',
+    'code.coding',
+    'Observation.code',
+    'valueShoe',
+  ]) {
+    const query = new URLSearchParams({ _elements: elements }).toString();
+    for (const path of [`/Observation?${query}`, `/Observation/o1?${query}`, `/Observation?_elements=code&${query}`]) {
+      const { status, body } = await endpoint.get(path, all);
+      assert.deepEqual([status, body.resourceType], [400, 'OperationOutcome'], path);
+    }
+    const form = { 'content-type': 'application/x-www-form-urlencoded' };
+    assert.equal((await endpoint.send('POST', '/Observation/_search', all, query, form)).status, 400, query);
+    const entry = [{ request: { method: 'GET', url: `Observation/o1?${query}` } }];
+    const { body } = await endpoint.send('POST', '', all, { resourceType: 'Bundle', type: 'batch', entry });
+    assert.equal(body.entry[0].response.status, '400', query);
+  }
+  for (const summary of ['', 'all', 'count']) {
+    assert.equal((await endpoint.get(`/Observation/o1?_summary=${summary}`, all)).status, 400, summary);
+  }
+});
+
+test('FHR-2 the audit record names whose data was read, however little of it is shown, in Bundles too', async () => {
+  const last = () => endpoint.audits.at(-1)?.patients;
+  for (const query of [
+    '/Observation?_id=o1&_elements=status',
+    '/Observation?_id=o1&_summary=text',
+    '/Observation/o1?_elements=status',
+  ]) {
+    await endpoint.get(query, all);
+    assert.deepEqual(last(), ['obrien'], query);
+  }
+  const observation = {
+    resourceType: 'Observation',
+    status: 'final',
+    code: { text: 'x' },
+    subject: { reference: 'Patient/obrien' },
+  };
+  for (const request of [
+    { method: 'GET', url: 'Observation?_id=o1&_elements=status' },
+    { method: 'GET', url: 'Observation/o1?_elements=status' },
+    { method: 'HEAD', url: 'Observation/o1' },
+    { method: 'POST', url: 'Observation' },
+    { method: 'PUT', url: 'Observation/audited' },
+    { method: 'DELETE', url: 'Observation/audited' },
+  ]) {
+    for (const type of ['batch', 'transaction']) {
+      if (request.method === 'DELETE') await put('Observation', 'audited', observation);
+      const id = request.method === 'PUT' && { id: 'audited' };
+      const entry = [{ request, ...(/^P/.test(request.method) && { resource: { ...observation, ...id } }) }];
+      const headers = { prefer: 'return=minimal' };
+      const { status, text } = await endpoint.send('POST', '', all, { resourceType: 'Bundle', type, entry }, headers);
+      assert.equal(status, 200, text);
+      assert.deepEqual(last(), ['obrien'], `${type} ${request.method} ${request.url}`);
+      if (request.method === 'PUT') await endpoint.send('DELETE', '/Observation/audited', all);
+    }
+  }
+  for (const { id } of matches((await endpoint.get('/Observation?code:text=x&_elements=code', all)).body))
+    await endpoint.send('DELETE', `/Observation/${id}`, all);
+});
+
 test('FHR-3 a history is paged by _count and begins at _since', async () => {
   for (const n of [2, 3, 4]) {
     endpoint.clock.time += 60_000;
@@ -253,4 +337,23 @@ test('FHR-3 Patient/$everything holds the compartment and what it refers to, by 
   assert.equal((await endpoint.get('/Patient/carreno/$everything', narrow)).status, 403);
   assert.equal((await endpoint.get('/Patient/nobody/$everything', all)).status, 404);
   assert.equal((await endpoint.get('/Patient/obrien/$everything?start=2026', all)).status, 400);
+  const asked = (parameter: object[]) =>
+    endpoint.send('POST', '/Patient/obrien/$everything', all, { resourceType: 'Parameters', parameter } as never);
+  const few = await asked([
+    { name: '_type', valueCode: 'Observation' },
+    { name: '_count', valueInteger: 1 },
+  ]);
+  assert.deepEqual(keys(few.body), ['Observation/o1']);
+  assert.deepEqual(keys((await asked([])).body), everything);
+  assert.deepEqual(keys((await endpoint.send('POST', '/Patient/obrien/$everything', all)).body), everything);
+  for (const wrong of [
+    [{ name: 'shoeSize', valueInteger: 43 }],
+    [{ name: '_count' }],
+    [{ name: '_count', valueInteger: 1, valueString: '1' }],
+    [{ name: '_type', valueCoding: { code: 'Observation' } }],
+    [{ valueInteger: 1 }],
+    [{ name: '_count', resource: { resourceType: 'Patient' } }],
+  ]) {
+    assert.equal((await asked(wrong)).status, 400, JSON.stringify(wrong));
+  }
 });

@@ -308,6 +308,7 @@ const READ_MANY = [
   'GET /:type',
   'POST /:type/_search',
   'GET /Patient/:id/$everything',
+  'POST /Patient/:id/$everything',
   'GET /:type/:id/_history',
   // Of several requests, one after the other; of conditions.
   'POST /',

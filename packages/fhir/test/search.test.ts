@@ -92,6 +92,19 @@ test('FHR-3 _lastUpdated takes prefixes', async () => {
   }
 });
 
+test('FHR-5 a reference is searched by a type that it can have, and by no other', async () => {
+  for (const [query, status] of [
+    ['patient:Patient=kofi-mensah', 200],
+    ['subject:Patient=kofi-mensah', 200],
+    ['patient:Device=x', 400],
+    ['subject:Practitioner=x', 400],
+    ['subject:Shoe=x', 400],
+    ['performer:Observation=x', 400],
+  ] as const) {
+    assert.equal((await endpoint.get(`/Observation?${query}`, all)).status, status, query);
+  }
+});
+
 test('FHR-3 POST _search reads the form, and the query with it', async () => {
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
   const form = await endpoint.send(

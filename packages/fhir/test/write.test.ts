@@ -116,7 +116,12 @@ test('FHR-3 delete answers 204; reads say 410, searches forget, versions stay, P
     ({ request }: { request: { method: string } }) => request.method,
   );
   assert.deepEqual(methods, ['PUT', 'DELETE', 'PUT']);
-  assert.equal((await endpoint.send('DELETE', '/Observation/never', all)).status, 404);
+  assert.equal((await endpoint.send('DELETE', '/Observation/never', all)).status, 204);
+  assert.equal(
+    (await endpoint.send('DELETE', '/Observation/never', all, undefined, { 'if-match': 'W/"1"' })).status,
+    412,
+  );
+  assert.equal((await endpoint.get('/Observation/never', all)).status, 404);
 });
 
 test('FHR-3 Prefer chooses the body of a write', async () => {

@@ -12,6 +12,7 @@ import {
   type AnsweredBundle,
   applyJsonPatch,
   contentOf,
+  elementsIn,
   type FhirExchange,
   isId,
   isObject,
@@ -148,6 +149,7 @@ export class Forwarding implements FhirExchange<Rights> {
     requireType(type);
     rights.require('s', type);
     await this.#capabilities.require(type, 'search-type');
+    elementsIn(type, params.getAll('_elements'), this.#validator);
     const outgoing = await outgoingQuery(type, params, lenient, rights, this.#capabilities);
     const ofMatch: EntryRule = (found, mode) => (found.type === type && mode !== 'include' ? 's' : 'r');
     const { counts, used, ignored } = outgoing;
@@ -222,21 +224,22 @@ export class Forwarding implements FhirExchange<Rights> {
     return { ...done, created: answer.status === 201 };
   }
 
-  async patch(key: WriteTarget, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
-    const { type } = key;
+  async patch(target: WriteTarget, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
+    const { type } = target;
     requireType(type);
     rights.require('u', type);
-    await this.#capabilities.require(type, 'patch');
-    if (!('id' in key)) throw new FhirRefusal(400, 'not-supported', 'A patch by a condition is not passed on.');
+    const abilities = await this.#capabilities.require(type, 'patch');
+    const key = 'id' in target ? target : await this.#patched(target, abilities, rights);
     const current = await this.#get(key, rights);
     rights.requireFor('u', current.resource);
+    if (precondition.absent) throw new FhirRefusal(412, 'conflict', 'The resource exists already.');
+    const version = versionIn(current.resource, precondition);
     const readable = rights.allows('r', current.resource);
     // Done here as well: what comes of it must be allowed before the server does it.
     const changed = contentOf(applyJsonPatch(current.resource, patch.read(), readable), patch.r5);
     const result = await validate(changed, type, this.#validator);
     if (result.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     rights.requireFor('u', result);
-    const version = versionIn(current.resource, precondition);
     const answer = await this.#upstream.request({
       method: 'PATCH',
       path: `/${type}/${idOf(key)}`,
@@ -252,15 +255,37 @@ export class Forwarding implements FhirExchange<Rights> {
     return { ...done, readable: readable && rights.allows('r', done.resource) };
   }
 
+  /** The one resource that a patch by a condition is about. @throws Refusal 404 for none, 412 for several */
+  async #patched(
+    { type, condition }: { readonly type: string; readonly condition: string },
+    abilities: TypeAbilities,
+    rights: Rights,
+  ): Promise<ResourceKey> {
+    const params = new URLSearchParams(await this.#condition(type, condition, 'update', abilities, rights));
+    params.set('_count', '2');
+    const { resources } = await this.search(type, params, rights);
+    const [found, ...more] = resources.filter(({ resourceType }) => resourceType === type);
+    if (more.length > 0) throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
+    if (!found) throw notFound(type);
+    return { type, id: textOf(found.id) };
+  }
+
   async remove(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
     const { type } = target;
     requireType(type);
     rights.require('d', type);
     const abilities = await this.#capabilities.require(type, 'delete');
     const path = await this.#writePath(target, 'delete', abilities, rights);
-    const headers = await this.#guarded(target, precondition, 'd', rights);
-    const answer = await this.#upstream.request({ method: 'DELETE', path, headers });
-    refuseFailure(answer, type, rights.isWhole('d', type));
+    try {
+      const headers = await this.#guarded(target, precondition, 'd', rights);
+      const answer = await this.#upstream.request({ method: 'DELETE', path, headers });
+      refuseFailure(answer, type, rights.isWhole('d', type));
+    } catch (error) {
+      // What is not there need not be deleted (R4 3.1.0.7).
+      const isGone = error instanceof FhirRefusal && (error.status === 404 || error.status === 410);
+      if (!isGone) throw error;
+      if (precondition.version !== undefined) throw new FhirRefusal(412, 'conflict', 'There is no version to match.');
+    }
     return {};
   }
 

@@ -56,7 +56,8 @@ export async function createGateway(
   const turns = new WorkTurns(FORWARDED_WORK);
   const plugin = fhirPlugin<Rights>({
     interactions: forwarding,
-    bundles: new Bundles(forwarding, undefined, baseUrl, () => turns.slice()),
+    bundles: new Bundles(forwarding, undefined, validator, baseUrl, () => turns.slice()),
+    validator,
     turns,
     accessOf: rightsOf(baseUrl),
     patientOf: (resource) => patientOf(resource, baseUrl),

@@ -1,6 +1,6 @@
 import { FhirRefusal } from '@lockstep/fhir';
 import type { Capabilities } from './capabilities.ts';
-import { patientSearches } from './compartment.ts';
+import { ownerElement, patientSearches } from './compartment.ts';
 import type { Rights } from './rights.ts';
 
 const MAX_COUNT = 500;
@@ -70,6 +70,9 @@ export async function outgoingQuery(
     used.append(name, value);
     query.append(name, name === '_count' ? countOf(value) : value);
   }
+  // What is shown must say whose it is: for the audit record.
+  const owner = ownerElement(type);
+  if (query.has('_elements') && owner !== undefined) query.append('_elements', owner);
   if (restriction) await narrow(query, type, restriction.patient, restriction.params, capabilities);
   return { query, used, ignored, counts: restriction?.exact ?? true };
 }
@@ -88,11 +91,20 @@ function countOf(value: string): string {
   return String(Math.min(Number(value), MAX_COUNT));
 }
 
+/** Whether the server has every parameter that a name is made of, also those at the other ends of references. */
 async function isKnown(type: string, name: string, value: string, capabilities: Capabilities): Promise<boolean> {
-  const [, source, reference] = /^_has:([A-Za-z]+):([A-Za-z0-9_-]+):/.exec(name) ?? [];
-  if (source !== undefined && reference !== undefined) return capabilities.hasParameter(source, reference);
   if (name === '_include' || name === '_revinclude') return /^[A-Za-z]+:([A-Za-z0-9_-]+|\*)(:[A-Za-z]+)?$/.test(value);
-  return capabilities.hasParameter(type, name.split(/[:.]/)[0] ?? '');
+  const [, source, reference, asked] = /^_has:([A-Za-z]+):([A-Za-z0-9_-]+):(.+)$/.exec(name) ?? [];
+  if (source !== undefined && reference !== undefined && asked !== undefined) {
+    return (await capabilities.hasParameter(source, reference)) && (await isKnown(source, asked, value, capabilities));
+  }
+  const [step = '', ...rest] = name.split('.');
+  const [parameter = '', only] = step.split(':');
+  if (!(await capabilities.hasParameter(type, parameter))) return false;
+  if (rest.length === 0) return true;
+  const target = only ?? (parameter === 'patient' ? 'Patient' : undefined);
+  // A chain that names no type may lead to several: the server must find out which of them have the parameter.
+  return target === undefined || isKnown(target, rest.join('.'), value, capabilities);
 }
 
 /**

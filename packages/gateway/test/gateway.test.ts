@@ -162,6 +162,15 @@ test('FHR-3 creates, updates, patches and deletions go through where scopes allo
   const amended = [{ op: 'replace', path: '/status', value: 'amended' }];
   const patched = await gateway.send('PATCH', `/Observation/${id}`, own, amended, patch);
   assert.deepEqual([patched.status, patched.body.status], [200, 'amended']);
+  const unfit = [{ op: 'remove', path: '/nothing' }];
+  for (const [headers, status] of [
+    [{}, 422],
+    [{ 'if-match': 'W/"1"' }, 412],
+    [{ 'if-none-match': '*' }, 412],
+  ] as const) {
+    const answer = await gateway.send('PATCH', `/Observation/${id}`, own, unfit, { ...patch, ...headers });
+    assert.equal(answer.status, status, JSON.stringify(headers));
+  }
   const other = [{ op: 'replace', path: '/subject/reference', value: 'Patient/kofi-mensah' }];
   assert.equal((await gateway.send('PATCH', `/Observation/${id}`, own, other, patch)).status, 403);
   assert.equal((await gateway.send('PUT', `/Observation/${id}`, own, observation(id, 'kofi-mensah'))).status, 403);
@@ -183,6 +192,11 @@ test('FHR-3 creates, updates, patches and deletions go through where scopes allo
     403,
   );
   assert.equal((await gateway.send('DELETE', `/Observation/${theirs}`, own)).status, 403);
+  for (const bearer of [own, all]) {
+    assert.equal((await gateway.send('DELETE', '/Observation/never', bearer)).status, 204);
+    const match = { 'if-match': 'W/"1"' };
+    assert.equal((await gateway.send('DELETE', '/Observation/never', bearer, undefined, match)).status, 412);
+  }
   assert.equal((await gateway.send('DELETE', `/Observation/${id}`, own)).status, 204);
   assert.equal((await gateway.get(`/Observation/${id}`, all)).status, 410);
   assert.equal((await gateway.send('PUT', '/Observation/new-one', own, observation('new-one', PATIENT))).status, 201);
@@ -226,12 +240,17 @@ test('FHR-3 writes by a condition go through for those who may find and write ev
   }
   const observed = observation(undefined, PATIENT);
   assert.equal((await gateway.send('POST', '/Observation', own, observed, { 'if-none-exist': 'code=x' })).status, 403);
-  const patch = { 'content-type': 'application/json-patch+json' };
-  assert.equal((await gateway.send('PATCH', '/Patient?identifier=c1', all, [], patch)).status, 400);
   assert.deepEqual(
     server.asked.slice(asked).filter((one) => !one.startsWith('GET') && !one.includes('identifier=')),
     [],
   );
+  const patch = { 'content-type': 'application/json-patch+json' };
+  const active = [{ op: 'add', path: '/active', value: true }];
+  const patched = await gateway.send('PATCH', '/Patient?identifier=c1', all, active, patch);
+  assert.deepEqual([patched.status, patched.body.id, patched.body.active], [200, made.body.id, true]);
+  assert.equal((await gateway.send('PATCH', '/Patient?identifier=nobody', all, active, patch)).status, 404);
+  assert.equal((await gateway.send('PATCH', '/Patient?gender=female', all, active, patch)).status, 412);
+  assert.equal((await gateway.send('PATCH', '/Patient?identifier=c1', own, active, patch)).status, 403);
   assert.equal((await gateway.send('DELETE', '/Patient?identifier=c1', all)).status, 204);
   assert.equal((await gateway.get(`/Patient/${made.body.id}`, all)).status, 410);
 });
@@ -242,6 +261,42 @@ test('FHR-3 a search by an absolute reference asks the server by its own address
   assert.equal(keys(body).length, 1, text);
   assert.ok(new URL(body.link[0].url).searchParams.get('subject')?.startsWith(BASE), text);
   assert.ok(!text.includes(new URL(server.base).host));
+});
+
+test('FHR-5 what the server cannot search at the other end of a reference is refused by name, and it is not asked', async () => {
+  await gateway.get('/Patient?_count=1', all);
+  const asked = server.asked.length;
+  for (const query of [
+    '_has:Observation:patient:shoe-size=43',
+    '_has:Observation:shoe:code=x',
+    '_has:Observation:patient:_has:Provenance:target:shoe=x',
+    'general-practitioner:Practitioner.shoe-size=43',
+    'general-practitioner:Shoe.name=x',
+    'organization:Organization.partof:Organization.shoe=x',
+    '_elements=',
+    '_elements=name,,gender',
+    '_elements=shoeSize',
+  ]) {
+    const { status, body } = await gateway.get(`/Patient?${query}`, all);
+    assert.deepEqual([status, body.resourceType], [400, 'OperationOutcome'], query);
+  }
+  assert.equal(server.asked.length, asked);
+  const { status } = await gateway.get(
+    '/Patient?_has:Observation:patient:code=8867-4&organization:Organization.name=x',
+    all,
+  );
+  assert.equal(status, 200);
+});
+
+test('FHR-2 where elements are asked for, the server is asked whose the resources are, and reads show parts', async () => {
+  const asked = server.asked.length;
+  const found = await gateway.get('/Observation?_elements=status&_count=2', all);
+  assert.equal(found.status, 200, found.text);
+  assert.ok(server.asked.slice(asked).some((one) => one.includes('_elements=status&_count=2&_elements=subject')));
+  assert.ok(found.body.link[0].url.endsWith('/Observation?_elements=status&_count=2'), found.body.link[0].url);
+  const { body } = await gateway.get(`/Patient/${PATIENT}?_elements=name`, own);
+  assert.deepEqual(Object.keys(body), ['resourceType', 'id', 'meta', 'name']);
+  assert.equal((await gateway.get(`/Patient/${PATIENT}?_elements=shoeSize`, own)).status, 400);
 });
 
 test('FHR-3 numbers come through as they were written', async () => {

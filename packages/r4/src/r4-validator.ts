@@ -1,6 +1,8 @@
 import { isObject, isResourceType, type JsonObject, textOf } from '@lockstep/fhircast';
 import type { InternalSchemaElement, InternalTypeSchema, TypedValueWithPath } from '@medplum/core';
+import { type ReplaceAddress, withAddresses } from './addresses.ts';
 import { Definitions } from './definitions.ts';
+import { capitalised, elementOf } from './elements.ts';
 import { checkForm } from './json-form.ts';
 import { narrativeProblem } from './narrative.ts';
 import { named, type Problem, type ProblemAmong, type ValidationOptions } from './problem.ts';
@@ -21,6 +23,14 @@ const MAX_CODES = 12;
 const MAX_BASE64 = Number.MAX_SAFE_INTEGER;
 const DATE_TIME = /^[^T]+(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/;
 
+/** Names of a type's own elements, a choice's without `[x]`. */
+export interface TypeParts {
+  /** With what a choice may be called: `value`, `valueQuantity` and so on. */
+  readonly elements: ReadonlySet<string>;
+  readonly summary: ReadonlySet<string>;
+  readonly mandatory: ReadonlySet<string>;
+}
+
 /**
  * Holds resources against FHIR R4's definitions: form, elements, cardinality, types, required elements, invariants, and codes
  * of required bindings; not profiles, nor what references point to. For what is stored and for what is published alike
@@ -36,14 +46,31 @@ export class R4Validator {
   }
 
   /**
-   * What may be left out of an answer of this type and what may not: names of its own elements, a choice's without `[x]`.
+   * The elements of a type, and which of them may be left out of an answer and which may not: names, a choice's without `[x]`.
    * @throws when R4 has no such type
    */
-  parts(type: string): { readonly summary: ReadonlySet<string>; readonly mandatory: ReadonlySet<string> } {
+  parts(type: string): TypeParts {
     const definitions = this.#loaded();
     definitions.load(type);
-    const { summaryProperties, mandatoryProperties } = definitions.library.getDataType(type);
-    return { summary: summaryProperties ?? new Set(), mandatory: mandatoryProperties ?? new Set() };
+    const { elements, summaryProperties, mandatoryProperties } = definitions.library.getDataType(type);
+    return {
+      elements: new Set(Object.entries(elements).flatMap(([name, { type }]) => membersOf(name, type))),
+      summary: summaryProperties ?? new Set(),
+      mandatory: mandatoryProperties ?? new Set(),
+    };
+  }
+
+  /**
+   * Replaces the addresses in a resource, wherever R4 has one: elements of the types uri and url, and the links and pictures of
+   * narratives; not canonical ones, nor those that must be OIDs or UUIDs.
+   * @returns the resource as it was where a part of it is of no form that R4 knows: checks refuse that
+   */
+  withAddresses(resource: JsonObject, replace: ReplaceAddress): JsonObject {
+    const definitions = this.#loaded();
+    const { problem, types } = checkForm(resource);
+    if (problem || [...types].some((type) => !isResourceType(type) || isLater(type))) return resource;
+    for (const type of types) definitions.load(type);
+    return withAddresses(resource, textOf(resource.resourceType), definitions.library, replace) as JsonObject;
   }
 
   #loaded(): Definitions {
@@ -241,32 +268,16 @@ function membersProblem(
   return undefined;
 }
 
+/** What an element may be called. */
+function membersOf(element: string, types: readonly { readonly code: string }[]): string[] {
+  const name = element.replace(/\[x\]$/, '');
+  return name === element ? [name] : [name, ...types.map(({ code }) => name + capitalised(code))];
+}
+
 /** R4's org-1: the library leaves it out. */
 function organizationProblem({ resourceType, identifier, name }: JsonObject, path: string): Problem | undefined {
   if (resourceType !== 'Organization' || identifier !== undefined || name !== undefined) return undefined;
   return { kind: 'invariant', text: `${path} needs at least one of identifier and name` };
-}
-
-interface FoundElement {
-  readonly type: string;
-  /** `value[x]`, where the member's name is that of one of its types. */
-  readonly choice?: string;
-}
-
-function elementOf(name: string, elements: Readonly<Record<string, InternalSchemaElement>>): FoundElement | undefined {
-  const element = Object.hasOwn(elements, name) ? elements[name] : undefined;
-  if (element) return { type: element.type[0]?.code ?? '' };
-  for (const match of name.matchAll(/[A-Z]/g)) {
-    const choice = `${name.slice(0, match.index)}[x]`;
-    if (!Object.hasOwn(elements, choice)) continue;
-    const type = elements[choice]!.type.find(({ code }) => capitalised(code) === name.slice(match.index));
-    if (type) return { type: type.code, choice };
-  }
-  return undefined;
-}
-
-function capitalised(name: string): string {
-  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 /** FHIR writes the names of primitives small; ids and the like are the path language's strings. */

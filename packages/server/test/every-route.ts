@@ -197,9 +197,16 @@ export const ROWS: readonly Row[] = [
   { as: 'client', routes: ['GET /fhir/Patient/:id/$everything'], params: () => ({ id: 'seed-0003' }) },
   {
     as: 'client',
+    routes: ['POST /fhir/Patient/:id/$everything'],
+    params: () => ({ id: 'seed-0003' }),
+    body: () => ({ resourceType: 'Parameters', parameter: [{ name: '_count', valueInteger: 1 }] }),
+    status: 200,
+  },
+  {
+    as: 'client',
     routes: [
       ...['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].flatMap((method) => [`${method} /fhir`, `${method} /fhir/*`]),
-      ...['POST', 'PUT', 'PATCH', 'DELETE'].map((method) => `${method} /fhir/Patient/:id/$everything`),
+      ...['PUT', 'PATCH', 'DELETE'].map((method) => `${method} /fhir/Patient/:id/$everything`),
       ...['POST', 'PUT', 'PATCH', 'DELETE'].map(
         (method) => `${method} /fhir/dicom-web/studies/:study/series/:series/instances/:instance`,
       ),

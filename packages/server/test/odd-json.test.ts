@@ -248,6 +248,12 @@ const FORMS: Readonly<Record<string, Example | readonly Example[]>> = {
     }),
     ok: 202,
   },
+  'POST /fhir/Patient/:id/$everything': {
+    at: { id: 'odd' },
+    type: 'application/fhir+json',
+    json: () => ({ resourceType: 'Parameters', parameter: [{ name: '_type', valueCode: 'Observation' }] }),
+    ok: 200,
+  },
   'POST /fhir/:type/_search': {
     at: odd,
     form: () => ({ name: 'odd', _count: '1', _sort: 'name', birthdate: 'gt2000' }),
@@ -314,7 +320,8 @@ const NO_BODY: readonly RegExp[] = [
   /^POST \/api\/console\/(token|apps\/:id\/(suspend|secret|topic-secret)|users\/:id\/(suspend|activate|sign-out))$/,
   /^POST \/api\/admin\/(keys\/rotate|apps\/:id\/topic-secret)$/,
   // Methods that the address has not: refused before anything is read.
-  /^(PUT|PATCH|POST) \/fhir\/(Patient\/:id\/\$everything|dicom-web\/.*|:type\/:id\/_history|:type\/:id\/_history\/:version|\*)$/,
+  /^(PUT|PATCH|POST) \/fhir\/(dicom-web\/.*|:type\/:id\/_history|:type\/:id\/_history\/:version|\*)$/,
+  /^(PUT|PATCH) \/fhir\/Patient\/:id\/\$everything$/,
   /^(PUT|PATCH) \/fhir(\/:type(\/_search)?)?$|^POST \/fhir\/:type\/:id$/,
   /^(PUT|PATCH|POST|QUERY) \/simulate\/:options\/(hub|hub\/\*|fhir\/\*|person\/auth\/\*)$/,
 ];

@@ -172,6 +172,12 @@ export const DESCRIBED: readonly DescribedRoute[] = [
   ),
   resource('GET /fhir/:type/:id/_history/:version', 'One version', { 200: RESOURCE, ...UNCHANGED }),
   resource('GET /fhir/Patient/:id/$everything', 'What belongs to a patient', { 200: BUNDLE }),
+  resource(
+    'POST /fhir/Patient/:id/$everything',
+    'The same, asked by a Parameters resource',
+    { 200: BUNDLE },
+    { body: fhir(ref('Resource')) },
+  ),
   resource('GET /fhir/dicom-web/studies/:study/series/:series/instances/:instance', 'An image of a sample study', {
     200: ['A DICOM file', { 'application/dicom': { type: 'string', format: 'binary' } }],
   }),
