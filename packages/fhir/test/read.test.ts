@@ -113,7 +113,7 @@ test('FHR-4 what is not there answers 404, what is not supported 405, always wit
     ['DELETE', '/Patient/amara-diallo/_history/1'],
     ['PUT', ''],
     ['GET', ''],
-    ['POST', '/Patient/amara-diallo/$everything'],
+    ['PUT', '/Patient/amara-diallo/$everything'],
   ] as const;
   for (const [method, path] of unsupported) {
     const { status, headers, body } = await endpoint.send(method, path, all);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { KeyObject, sign } from 'node:crypto';
+import { KeyObject, randomUUID, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
@@ -553,7 +553,9 @@ test('REG-5 opaque tokens are asked about, and what the issuer answers is checke
 
 test('REG-5 an opaque token is asked about at each issuer that can be: with dots, without a subject, beside one that is away', async (t) => {
   const issuer = await startIssuer(t);
-  const introspection = (endpoint: string) => ({ endpoint, client_id: 'lockstep', client_secret_file: 'secret' });
+  const introspection = (endpoint: string) => ({
+    ...{ endpoint, client_id: 'lockstep', client_secret_file: 'secret', sees_other_tokens: true },
+  });
   const away = {
     name: 'away',
     issuer: 'http://localhost:1',
@@ -587,6 +589,90 @@ test('REG-5 an opaque token is asked about at each issuer that can be: with dots
   const foreign = await issuer.sign(server, { iss: 'https://elsewhere.example' });
   assert.equal(await server.auth.verifyToken(foreign), undefined);
   assert.equal(issuer.state.asked, asked, 'a JWT of another issuer is shown to nobody');
+});
+
+test('REG-5 an opaque token is shown to the issuer that its prefix names, or to the one without, and to no other', async (t) => {
+  const [first, second, rest] = [await startIssuer(t), await startIssuer(t), await startIssuer(t)];
+  const entry = (name: string, { origin }: Issuer, token_prefix?: string | readonly string[]) => ({
+    ...{ name, issuer: origin, audience: AUDIENCE },
+    introspection: {
+      ...{ endpoint: `${origin}/introspect`, client_id: 'lockstep', client_secret_file: 'secret' },
+      ...(token_prefix === undefined ? {} : { token_prefix }),
+    },
+  });
+  const file = {
+    issuers: [entry('first', first, 'one-'), entry('rest', rest), entry('second', second, ['two-', 'zwei-'])],
+  };
+  const server = await startServer(t, { trustedIssuers: readTrustedIssuers(JSON.stringify(file), () => 'secret') });
+  server.clock.freeze();
+  for (const [token, asked] of [
+    ['one-a', first],
+    ['two-a', second],
+    ['zwei-a', second],
+    ['One-a', rest],
+    ['a-one-', rest],
+    ['on', rest],
+    ['a.b.c', rest],
+  ] as const) {
+    const known = randomUUID();
+    for (const issuer of [first, second, rest]) {
+      issuer.state.asked = 0;
+      issuer.state.answers.set(`${token}${known}`, { active: true, ...issuer.claimsAt(server) });
+    }
+    assert.ok(await server.auth.verifyToken(`${token}${known}`), token);
+    assert.equal(await server.auth.verifyToken(`${token}-made-up`), undefined);
+    assert.deepEqual(
+      [first, second, rest].filter(({ state }) => state.asked > 0),
+      [asked],
+      token,
+    );
+  }
+});
+
+test('REG-5 an answer that does not say when the token ends counts for a minute, whoever asks; then the issuer is asked again', async (t) => {
+  const issuer = await startIssuer(t);
+  const introspection = {
+    endpoint: `${issuer.origin}/introspect`,
+    client_id: 'lockstep',
+    client_secret_file: 'secret',
+  };
+  const server = await startServer(t, { trustedIssuers: trust(issuer, { introspection }) });
+  server.clock.freeze();
+  issuer.state.answers.set('endless', { active: true, ...issuer.claimsAt(server, { exp: undefined }) });
+  for (let minute = 0; minute < 3; minute++) {
+    const before = issuer.state.asked;
+    const info = await server.auth.verifyToken('endless');
+    assert.equal(info?.expiresAt, server.clock.now() + 60_000);
+    server.clock.ahead += 59_999;
+    assert.ok(await server.auth.verifyToken('endless'));
+    assert.equal(issuer.state.asked, before + 1);
+    server.clock.ahead += 1;
+  }
+  issuer.state.answers.delete('endless');
+  assert.equal(await server.auth.verifyToken('endless'), undefined);
+  for (const exp of [null, '', 0, -1, true, [], {}, '9999999999']) {
+    const token = `odd ${JSON.stringify(exp)}`;
+    issuer.state.answers.set(token, { active: true, ...issuer.claimsAt(server), exp });
+    assert.equal(await server.auth.verifyToken(token), undefined, token);
+  }
+});
+
+test('REG-5 an issuer’s introspection that points elsewhere is not followed: nobody else sees the token', async (t) => {
+  const issuer = await startIssuer(t);
+  let seen = 0;
+  const { origin: elsewhere } = await serve(t, (_request, response) => {
+    seen += 1;
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"active":true}');
+  });
+  for (const status of [301, 302, 303, 307, 308]) {
+    const { origin } = await serve(t, (_request, response) =>
+      response.writeHead(status, { location: `${elsewhere}/introspect` }).end(),
+    );
+    const introspection = { endpoint: `${origin}/i`, client_id: 'lockstep', client_secret_file: 'secret' };
+    const server = await startServer(t, { trustedIssuers: trust(issuer, { introspection }) });
+    await assert.rejects(server.auth.verifyToken('opaque'), { name: 'StoreUnavailable' }, String(status));
+  }
+  assert.equal(seen, 0);
 });
 
 async function logoutToken(issuer: Issuer, server: TestServer, change: Json = {}, header: Json = {}, key = issuer.key) {
@@ -706,7 +792,14 @@ test('REG-5 the file is checked, and every mistake is named by its field', () =>
   const good = { name: 'a', issuer: 'https://a.example', audience: 'x' };
   const read = (value: unknown) =>
     readTrustedIssuers(typeof value === 'string' ? value : JSON.stringify(value), () => 's');
+  const asked = (name: string, more: Json = {}) => ({
+    ...{ ...good, name, issuer: `https://${name}.example` },
+    introspection: { endpoint: `https://${name}.example/i`, client_id: 'l', client_secret_file: 's', ...more },
+  });
   assert.equal(read({ issuers: [good] }).length, 1);
+  const open = { sees_other_tokens: true };
+  const several = [asked('b', open), asked('c', open), asked('d', { token_prefix: 'x' }), good];
+  assert.equal(read({ issuers: several }).length, 4);
   const bad: [unknown, RegExp][] = [
     ['{', /JSON/],
     [[], /must be an object/],
@@ -724,6 +817,17 @@ test('REG-5 the file is checked, and every mistake is named by its field', () =>
     [{ issuers: [{ ...good, introspection: { endpoint: 'https://a.example/i' } }] }, /introspection\.client_id/],
     [{ issuers: [good, { ...good, issuer: 'https://b.example' }] }, /same name/],
     [{ issuers: [good, { ...good, name: 'b' }] }, /same issuer/],
+    [{ issuers: [asked('a'), asked('b')] }, /introspection of a, b needs "token_prefix"/],
+    [{ issuers: [asked('a', { sees_other_tokens: true }), asked('b')] }, /introspection of a, b needs/],
+    [{ issuers: [asked('a', { sees_other_tokens: 'yes' })] }, /sees_other_tokens must be true or false/],
+    [{ issuers: [asked('a', { token_prefix: '' })] }, /token_prefix must be a text/],
+    [{ issuers: [asked('a', { token_prefix: [] })] }, /token_prefix must be a text or a list/],
+    [
+      { issuers: [asked('a', { token_prefix: 'x-1' }), asked('b', { token_prefix: 'x-' })] },
+      /x-1 of a fits tokens of b/,
+    ],
+    [{ issuers: [asked('a', { token_prefix: 'x' }), asked('b', { token_prefix: 'x' })] }, /x of a fits tokens of b/],
+    [{ issuers: [asked('a', { endpoint: 'http://a.example/i' })] }, /endpoint must be an https/],
   ];
   for (const [value, words] of bad) assert.throws(() => read(value), words);
 });

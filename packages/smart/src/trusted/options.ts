@@ -28,7 +28,7 @@ export interface TrustedIssuer {
   /** Where its keys are; found by discovery without it. */
   readonly jwksUri?: string;
   /** Asks the issuer about each token (RFC 7662) instead of verifying JWTs. */
-  readonly introspection?: { readonly endpoint: string; readonly clientId: string; readonly clientSecret: string };
+  readonly introspection?: IntrospectionOptions;
   /** Claims by name, or by the path to them: `realm_access.roles`. */
   readonly claims: {
     readonly user: string;
@@ -47,6 +47,17 @@ export interface TrustedIssuer {
   readonly services: ReadonlyMap<string, AllowedSessions>;
   /** `aud` of logout tokens: the client_id that the issuer knows us by. */
   readonly logoutAudience: readonly string[];
+}
+
+/** How an issuer is asked about tokens. */
+export interface IntrospectionOptions {
+  readonly endpoint: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** What its opaque tokens begin with: no others are shown to it. Without any, those that no other issuer's prefixes fit. */
+  readonly tokenPrefixes: readonly string[];
+  /** Whether tokens of others may be shown to it, where nothing says whose an opaque token is. */
+  readonly seesOtherTokens: boolean;
 }
 
 /** What is wrong with the file of trusted issuers. */
@@ -111,6 +122,57 @@ function sessionsOf(value: unknown, where: string): AllowedSessions {
   };
 }
 
+const KNOWN_INTROSPECTION = new Set([
+  ...['endpoint', 'client_id', 'client_secret_file', 'token_prefix', 'sees_other_tokens'],
+]);
+
+function introspectionOf(value: unknown, where: string, readSecret: (path: string) => string): IntrospectionOptions {
+  const fields = fieldsOf(value, where, KNOWN_INTROSPECTION);
+  const { token_prefix: prefix, sees_other_tokens: sees = false } = fields;
+  if (typeof sees !== 'boolean') fail(`${where}.sees_other_tokens`, 'must be true or false');
+  return {
+    endpoint: addressOf(fields.endpoint, `${where}.endpoint`),
+    clientId: textOf(fields.client_id, `${where}.client_id`),
+    clientSecret: readSecret(textOf(fields.client_secret_file, `${where}.client_secret_file`)).trim(),
+    tokenPrefixes: prefix === undefined ? [] : textsOf(prefix, `${where}.token_prefix`),
+    seesOtherTokens: sees,
+  };
+}
+
+/**
+ * An opaque token does not say whose it is. It must not be shown to an issuer that it is not of, which could use it: so it must be
+ * known whom to ask, or be said that they may all see it.
+ */
+function requireKnownWhomToAsk(issuers: readonly TrustedIssuer[]): void {
+  const asked = issuers.flatMap(({ name, introspection }) => (introspection ? [{ name, ...introspection }] : []));
+  const others = asked.filter(({ tokenPrefixes }) => tokenPrefixes.length === 0);
+  const blind = others.find(({ seesOtherTokens }) => !seesOtherTokens);
+  if (others.length > 1 && blind) {
+    const names = others.map(({ name }) => name).join(', ');
+    fail(
+      'introspection',
+      `of ${names} needs "token_prefix", or "sees_other_tokens": true where they may see each other's`,
+    );
+  }
+  for (const one of asked) {
+    for (const other of asked) {
+      const both = one === other ? undefined : one.tokenPrefixes.find((text) => isBegunBy(text, other.tokenPrefixes));
+      if (both !== undefined) fail('token_prefix', `${both} of ${one.name} fits tokens of ${other.name} too`);
+    }
+  }
+}
+
+function isBegunBy(text: string, prefixes: readonly string[]): boolean {
+  return prefixes.some((prefix) => text.startsWith(prefix));
+}
+
+/** The issuers that an opaque token is shown to: the one whose tokens begin so, or those of which nothing is known. */
+export function askedAbout<T extends TrustedIssuer>(token: string, issuers: readonly T[]): readonly T[] {
+  const asked = issuers.filter(({ introspection }) => introspection !== undefined);
+  const own = asked.filter(({ introspection }) => isBegunBy(token, introspection?.tokenPrefixes ?? []));
+  return own.length > 0 ? own : asked.filter(({ introspection }) => introspection?.tokenPrefixes.length === 0);
+}
+
 function issuerOf(value: unknown, where: string, readSecret: (path: string) => string): TrustedIssuer {
   const fields = fieldsOf(value, where, KNOWN);
   const name = textOf(fields.name, `${where}.name`);
@@ -126,14 +188,6 @@ function issuerOf(value: unknown, where: string, readSecret: (path: string) => s
     fail(`${where}.pass_scopes`, 'must be true or false');
   }
   const audience = textsOf(fields.audience, `${where}.audience`);
-  const asked =
-    fields.introspection === undefined
-      ? undefined
-      : fieldsOf(
-          fields.introspection,
-          `${where}.introspection`,
-          new Set(['endpoint', 'client_id', 'client_secret_file']),
-        );
   return {
     name,
     issuer: addressOf(fields.issuer, `${where}.issuer`),
@@ -153,17 +207,9 @@ function issuerOf(value: unknown, where: string, readSecret: (path: string) => s
       fields.logout_audience === undefined ? audience : textsOf(fields.logout_audience, `${where}.logout_audience`),
     ...(fields.jwks_uri === undefined ? {} : { jwksUri: addressOf(fields.jwks_uri, `${where}.jwks_uri`) }),
     ...(fields.alias_system === undefined ? {} : { aliasSystem: textOf(fields.alias_system, `${where}.alias_system`) }),
-    ...(asked === undefined
+    ...(fields.introspection === undefined
       ? {}
-      : {
-          introspection: {
-            endpoint: addressOf(asked.endpoint, `${where}.introspection.endpoint`),
-            clientId: textOf(asked.client_id, `${where}.introspection.client_id`),
-            clientSecret: readSecret(
-              textOf(asked.client_secret_file, `${where}.introspection.client_secret_file`),
-            ).trim(),
-          },
-        }),
+      : { introspection: introspectionOf(fields.introspection, `${where}.introspection`, readSecret) }),
   };
 }
 
@@ -190,5 +236,6 @@ export function readTrustedIssuers(text: string, readSecret: (path: string) => s
   }
   if (!read.every(({ name, aliasSystem = '' }) => isPlainText(name + aliasSystem)))
     fail('issuers', 'hold control characters');
+  requireKnownWhomToAsk(read);
   return read;
 }

@@ -14,7 +14,7 @@ import type { AccessEnded, TokenInfo } from '../token-info.ts';
 import type { UserProfile, Users } from '../users.ts';
 import { fromWall, proofTimes, wallTime } from '../wall-time.ts';
 import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
-import type { TrustedIssuer } from './options.ts';
+import { askedAbout, type TrustedIssuer } from './options.ts';
 import { ShortMemory } from './short-memory.ts';
 
 const MAX_CACHED = 20_000;
@@ -120,7 +120,7 @@ export class TrustedIssuers {
   async #load(bearer: string, id: string, until: number): Promise<Cached> {
     const parts = bearer.split('.');
     const iss = parts.length === 3 ? issuerIn(parts[1] ?? '') : undefined;
-    if (iss === undefined) return { info: await this.#askAll(bearer, id), until };
+    if (iss === undefined) return { info: await this.#askAbout(bearer, id), until };
     const issuer = this.#issuers.find((one) => one.issuer === iss);
     if (!issuer) return { info: undefined, until };
     const claims = issuer.introspection ? await this.#ask(issuer, bearer) : await this.#check(issuer, bearer);
@@ -129,10 +129,9 @@ export class TrustedIssuers {
   }
 
   /** Asks about a token that does not say whose it is. One issuer that is away is no answer of the others. */
-  async #askAll(bearer: string, id: string): Promise<TokenInfo | undefined> {
+  async #askAbout(bearer: string, id: string): Promise<TokenInfo | undefined> {
     let away: IssuerUnavailable | undefined;
-    for (const issuer of this.#issuers) {
-      if (!issuer.introspection) continue;
+    for (const issuer of askedAbout(bearer, this.#issuers)) {
       try {
         const claims = await this.#ask(issuer, bearer);
         if (claims) return await this.#describe(issuer, claims, id);
@@ -222,6 +221,7 @@ export class TrustedIssuers {
     const confirmation = confirmationOf(claims);
     if (!confirmation) return undefined;
     const patient = claimAt(claims, issuer.claims.patient);
+    // An issuer that does not say how long a token lives is asked again after a minute.
     const end = claims.exp === undefined ? wallTime(clock) + TRUST_FOR : endOf(claims.exp);
     if (end === undefined) return undefined;
     if (sid !== undefined) await this.#noteSession(issuer, subject, sid, grantId);
