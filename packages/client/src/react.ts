@@ -1,6 +1,6 @@
 /** React hooks: a component shows what the session has and shows it again when it changes. */
 import type { NotFollowing } from '@lockstep/fhircast';
-import { useEffect, useRef, useSyncExternalStore } from 'react';
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react';
 import type { Content, Context } from './context.ts';
 import type { EventName } from './events.ts';
 import type { Follow, Follower, Handler } from './options.ts';
@@ -9,6 +9,12 @@ import type { SyncState } from './sync-state.ts';
 
 const NOTHING: SyncState = { status: 'closed', reason: 'no session' };
 const idle = () => () => {};
+
+/**
+ * Runs as soon as a component is shown, before an event can come in between. A server shows nothing, and React 18 complains of
+ * layout effects there.
+ */
+const useWhenShown = typeof document === 'undefined' ? useEffect : useLayoutEffect;
 
 function useValue<T>(
   subscriber: Subscriber | undefined,
@@ -62,10 +68,10 @@ export function useHubEvent<Name extends EventName>(
   handler: Handler<Name>,
 ): void {
   const newest = useRef(handler);
-  useEffect(() => {
+  useWhenShown(() => {
     newest.current = handler;
   });
-  useEffect(() => subscriber?.on(name, (event) => newest.current(event)), [subscriber, name]);
+  useWhenShown(() => subscriber?.on(name, (event) => newest.current(event)), [subscriber, name]);
 }
 
 const NOBODY: readonly NotFollowing[] = [];
@@ -83,12 +89,12 @@ export function useNotFollowing(subscriber: Subscriber | undefined): readonly No
 /** Follows the current context while the component is shown; the newest follower is the one that runs. */
 export function useFollow(subscriber: Subscriber | undefined, follower: Follower): void {
   const newest = useRef(follower);
-  useEffect(() => {
+  useWhenShown(() => {
     newest.current = follower;
   });
   // Whether it can be asked by surveys does not change while the component is shown.
   const asks = typeof follower !== 'function';
-  useEffect(() => {
+  useWhenShown(() => {
     const part = (name: 'may' | 'show'): Follow => {
       return (context, event) => {
         const { current } = newest;

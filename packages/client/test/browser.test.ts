@@ -70,6 +70,13 @@ describe('in a browser', () => {
     await shows('context', 'nothing');
   });
 
+  it('hooks hear events from the moment that their component is shown, with the handler that is shown', async () => {
+    const heard = await page.evaluate(() =>
+      (window as unknown as { heardWhenDrawn(): Promise<readonly string[]> }).heardWhenDrawn(),
+    );
+    assert.deepEqual(heard, ['event: first', 'follow: first', 'event: second', 'follow: second', '0 left']);
+  });
+
   it('<lockstep-status> says in words, by role and by attribute where the app stands', async () => {
     const status = page.locator('lockstep-status');
     assert.equal(await status.getAttribute('role'), 'status');
