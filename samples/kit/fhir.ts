@@ -1,7 +1,10 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
-import { measured, date as written } from '@lockstep/console/language';
+import { measured } from '@lockstep/console/language';
+import { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt } from '@lockstep/console/resource';
 import type { Grant } from './smart.ts';
 import { type Notice, refusalNotice, ToldError, t } from './words.ts';
+
+export { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt };
 
 export interface Resource {
   readonly resourceType: string;
@@ -9,44 +12,8 @@ export interface Resource {
   readonly [element: string]: unknown;
 }
 
-/** The values at a dotted path, lists gone through. */
-export function valuesAt(value: unknown, path: string): readonly unknown[] {
-  let found: unknown[] = [value];
-  for (const step of path.split('.')) {
-    found = found.flatMap((one) => {
-      const next = typeof one === 'object' && one !== null ? (one as Record<string, unknown>)[step] : undefined;
-      return next === undefined ? [] : [next].flat();
-    });
-  }
-  return found;
-}
-
-/** The first text at any of the paths. */
-export function textAt(value: unknown, ...paths: readonly string[]): string | undefined {
-  return paths.flatMap((path) => valuesAt(value, path)).find((one): one is string => typeof one === 'string');
-}
-
-export function nameOf(patient: Resource | undefined): string {
-  const parts = [...valuesAt(patient, 'name.given'), ...valuesAt(patient, 'name.family')];
-  return textAt(patient, 'name.text') ?? (parts.join(' ') || (patient?.id ?? ''));
-}
-
 export function titleOf(resource: Resource | undefined): string {
   return textAt(resource, 'description', 'code.text', 'code.coding.display') ?? '';
-}
-
-/** A FHIR date or dateTime for people: `14 Jan 2026`, `14. Jan. 2026`. A date alone has no zone: it is the same day everywhere. */
-export function dayOf(value: string | undefined): string {
-  const alone = /^\d{4}-\d\d-\d\d$/.test(value ?? '');
-  const date = new Date(alone ? `${value}T00:00:00` : (value ?? ''));
-  if (Number.isNaN(date.getTime())) return value ?? '';
-  return written(date, { day: 'numeric', month: 'short', year: 'numeric' });
-}
-
-/** A medical record number, else the first identifier. */
-export function recordNumber(patient: Resource): string | undefined {
-  const identifiers = valuesAt(patient, 'identifier');
-  return textAt(identifiers.find((one) => textAt(one, 'type.coding.code') === 'MR') ?? identifiers[0], 'value');
 }
 
 /** What an Observation says: `9 mm`, with the unit it was measured in, or its words. */
@@ -71,11 +38,6 @@ export function observedValue(observation: Resource): string {
 /** What an Observation is about. */
 export function observedName(observation: Resource): string {
   return textAt(observation, 'code.text', 'code.coding.display', 'code.coding.code') ?? t('kit.observation');
-}
-
-/** `ImagingStudy/1` of a reference. */
-export function referenceOf(resource: unknown, path: string): string | undefined {
-  return /(?<![A-Za-z])([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
 /** A request that the record did not grant. The message is for people. */

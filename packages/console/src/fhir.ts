@@ -1,41 +1,14 @@
 /** Reading FHIR resources, and showing what is in them. Whatever a resource holds is shown as text. */
-import type { JsonObject, Resource } from '@lockstep/fhircast';
+import type { Resource } from '@lockstep/fhircast';
 import { ApiError, refused } from './api.ts';
 import { date as dateText, t } from './language/language.ts';
 import { measured } from './language/measured.ts';
+import { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt } from './resource.ts';
 
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The values at a dotted path, lists gone through. */
-export function valuesAt(value: unknown, path: string): readonly unknown[] {
-  let found: unknown[] = [value];
-  for (const step of path.split('.')) {
-    found = found.flatMap((one) => (isObject(one) && one[step] !== undefined ? [one[step]].flat() : []));
-  }
-  return found;
-}
-
-/** The first text at any of the paths. */
-export function textAt(value: unknown, ...paths: readonly string[]): string | undefined {
-  for (const path of paths) {
-    for (const one of valuesAt(value, path)) if (typeof one === 'string' && one !== '') return one;
-  }
-  return undefined;
-}
+export { nameOf, recordNumber, referenceOf, textAt, valuesAt };
 
 export function numberAt(value: unknown, path: string): number | undefined {
   return valuesAt(value, path).find((one): one is number => typeof one === 'number');
-}
-
-/** `Okafor, Lena` reads badly aloud: given names first. */
-export function nameOf(resource: Resource | undefined): string {
-  if (!resource) return '';
-  const text = textAt(resource, 'name.text');
-  if (text) return text;
-  const parts = [...valuesAt(resource, 'name.given'), ...valuesAt(resource, 'name.family').slice(0, 1)];
-  return parts.filter((one) => typeof one === 'string').join(' ') || `${resource.resourceType} ${resource.id ?? ''}`;
 }
 
 /** What a coded element says. */
@@ -43,11 +16,6 @@ export function conceptOf(resource: unknown, path: string): string {
   return (
     textAt(resource, `${path}.text`, `${path}.coding.display`, `${path}.display`, `${path}.coding.code`, path) ?? ''
   );
-}
-
-/** `Patient/123` of a reference, whatever stands before it. */
-export function referenceOf(resource: unknown, path: string): string | undefined {
-  return /(?<![A-Za-z])([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
 /** The patient a resource is about: `Patient/123`. */
@@ -64,23 +32,11 @@ export function ageOf(birthDate: string | undefined, today = new Date()): number
   return today.getFullYear() - Number(year) - (passed ? 0 : 1);
 }
 
-/** A medical record number, else the first identifier. */
-export function recordNumber(patient: Resource): string | undefined {
-  const identifiers = valuesAt(patient, 'identifier');
-  const usual = identifiers.find((one) => textAt(one, 'type.coding.code') === 'MR') ?? identifiers[0];
-  return textAt(usual, 'value');
-}
-
-/** A FHIR date, dateTime or instant for people: `14 Jan 2026` in British English, with the time where there is one and it is wanted. */
+/** A FHIR date, dateTime or instant for people, with the time where there is one and it is wanted. */
 export function when(value: string | undefined, withTime = false): string {
-  if (!value) return '';
-  if (/^\d{4}$/.test(value)) return value;
-  const date = new Date(
-    /^\d{4}-\d\d(-\d\d)?$/.test(value) ? `${value.padEnd(10, '-01').slice(0, 10)}T00:00:00` : value,
-  );
-  if (Number.isNaN(date.getTime())) return value;
-  const day = dateText(date, { day: 'numeric', month: 'short', year: 'numeric' });
-  if (!withTime || !value.includes('T')) return day;
+  const day = dayOf(value);
+  const date = new Date(value ?? '');
+  if (!withTime || !value?.includes('T') || Number.isNaN(date.getTime())) return day;
   return t('shell.dateTime', { day, time: dateText(date, { hour: '2-digit', minute: '2-digit' }) });
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { folded, foldedToken, wordBegins, wordContains } from './fold.ts';
+import { folded, foldedToken, foldedWords, wordBegins, wordContains } from './fold.ts';
 
 const begins = (text: string, wanted: string) => wordBegins(folded(text), folded(wanted));
 
@@ -108,4 +108,12 @@ test('FHR-5 an identifier is the same in any case, composed or not', () => {
       assert.equal(foldedToken(foldedToken(text)), foldedToken(text));
     }),
   );
+});
+
+test('FHR-5 the words of a search are found whatever stands between them, and signs alone find nothing', () => {
+  assert.deepEqual(foldedWords('  Quispe, RÓSA;omer '), ['quispe', 'rosa', 'omer']);
+  assert.deepEqual(foldedWords('Patient-Open & e1'), ['patient open', 'e1']);
+  for (const signs of ['%', '…', '* *'])
+    assert.equal(folded('100 % of … all * are').includes(foldedWords(signs)[0] ?? ''), false, signs);
+  for (const nothing of ['', ' ', '\t']) assert.deepEqual(foldedWords(nothing), []);
 });

@@ -44,6 +44,19 @@ export function folded(text: string): string {
     .trim();
 }
 
+/**
+ * The words of a search, folded: what stands between spaces and commas, such as `Patient-open`, is to be found in one piece. A
+ * search of signs alone has one word, which is in no folded text.
+ */
+export function foldedWords(search: string): readonly string[] {
+  const words = search
+    .split(/[\s,;]+/)
+    .map(folded)
+    .filter(Boolean);
+  const signs = search.trim();
+  return words.length === 0 && signs !== '' ? [signs] : words;
+}
+
 /** A folded text without the spaces between its words: `山田太郎` is `山田 太郎`. */
 function joined(text: string): string {
   return text.replaceAll(' ', '');

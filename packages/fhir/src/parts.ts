@@ -14,7 +14,7 @@ export {
   type Precondition,
   type WriteTarget,
 } from './exchange.ts';
-export { folded } from './fold.ts';
+export { folded, foldedWords } from './fold.ts';
 export { applyJsonPatch } from './json-patch.ts';
 export { fhirPlugin } from './plugin.ts';
 export { isId, isObject, localReference, valuesAt } from './resource.ts';

@@ -1,7 +1,7 @@
+import { folded, foldedWords } from '@lockstep/fhir/parts';
 import { type NotFollowing, parseReference, type Resource } from '@lockstep/fhircast';
 import { contextOf, type Hub, notFollowing, type SessionState } from '@lockstep/hub';
 import type { Listening, SessionStore } from '@lockstep/store';
-import { folded, foldedWords } from './folded.ts';
 
 /** ms after the last request for the list for which the store tells what changes. */
 const WATCHED_FOR = 60_000;

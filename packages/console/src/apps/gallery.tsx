@@ -1,6 +1,6 @@
 /** The registered apps: what each is, and how to start it. */
 
-import { ActionIcon, Button, NativeSelect, SegmentedControl, TextInput } from '@mantine/core';
+import { ActionIcon, Button, NativeSelect, SegmentedControl } from '@mantine/core';
 import { useState } from 'react';
 import { type App, LAUNCH_KINDS, type LaunchKind, type Told, told } from '../api.ts';
 import { isLaunchable, runHere } from '../ehr/dock.tsx';
@@ -13,6 +13,7 @@ import { Link } from '../router.tsx';
 import { useStore } from '../store.ts';
 import pageStyles from '../ui/page.module.css';
 import { Alert, Problem, Waiting } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import textStyles from '../ui/text.module.css';
 import { useApps } from './app-list.ts';
 import { Commands } from './by-hand.tsx';
@@ -160,14 +161,7 @@ export default function Gallery({ session }: { session: EhrSession }) {
         )}
       </header>
       <div className={pageStyles.filters}>
-        <TextInput
-          type="search"
-          aria-label={t('apps.searchApps')}
-          placeholder={t('apps.searchApps')}
-          value={text}
-          maxLength={200}
-          onChange={(event) => setText(event.currentTarget.value)}
-        />
+        <SearchField name={t('apps.searchApps')} placeholder={t('apps.searchApps')} text={text} onText={setText} />
         {categories.length > 0 && (
           <NativeSelect
             aria-label={t('apps.category')}

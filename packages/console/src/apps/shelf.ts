@@ -1,8 +1,8 @@
 /** Which apps a person likes and has used, kept in their browser, and the order that follows from it. */
+import { folded, foldedWords } from '@lockstep/fhir/fold';
 import type { App } from '../api.ts';
 import type { KeyStorage } from '../browser-storage.ts';
 import { compare } from '../language/language.ts';
-import { folded, searchWords } from '../search-text.ts';
 import { Watchable } from '../store.ts';
 
 /** Apps that are remembered as used. */
@@ -73,7 +73,7 @@ export function inOrder(apps: readonly App[], { favourites, recent }: Shelf): re
 
 /** Apps whose name, description or category have every word. */
 export function foundBy(apps: readonly App[], search: string): readonly App[] {
-  const words = searchWords(search);
+  const words = foldedWords(search);
   return apps.filter(({ name, description = '', category = '' }) => {
     const text = folded(`${name}\n${description}\n${category}`);
     return words.every((word) => text.includes(word));

@@ -1,7 +1,7 @@
 /** Applications that run inside the EHR, each in its frame. */
 
 import { useSyncState } from '@lockstep/client/react';
-import { ActionIcon, Button, CloseButton, TextInput } from '@mantine/core';
+import { ActionIcon, Button, CloseButton } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { type App, type Told, told } from '../api.ts';
 import { useApps } from '../apps/app-list.ts';
@@ -15,6 +15,7 @@ import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
 import { useStore } from '../store.ts';
 import { Alert, Problem } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import styles from './dock.module.css';
 import type { DockedApp } from './docked-apps.ts';
 import { FrameDivider } from './frame-divider.tsx';
@@ -135,14 +136,12 @@ export function Dock({ session }: { session: EhrSession }) {
         return [<FrameDivider key={`above ${one.run}`} apps={session.apps} above={above} below={one} />, frame];
       })}
       {startable.length > FEW && (
-        <TextInput
-          type="search"
+        <SearchField
           className={styles.search}
-          aria-label={t('ehr.searchApps')}
+          name={t('ehr.searchApps')}
           placeholder={t('ehr.searchApps')}
-          value={search}
-          maxLength={200}
-          onChange={(event) => setSearch(event.currentTarget.value)}
+          text={search}
+          onText={setSearch}
         />
       )}
       {startable.length > 0 && more.length === 0 && <p className={styles.hint}>{t('ehr.noAppMatches', { search })}</p>}

@@ -1,5 +1,4 @@
 import type { Resource } from '@lockstep/fhircast';
-import { TextInput } from '@mantine/core';
 import { Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { ageOf, type Fhir, type FhirPage, nameOf, recordNumber, textAt, when } from '../fhir.ts';
 import { identityText, isolated } from '../identity.tsx';
@@ -8,10 +7,11 @@ import { PagesRead } from '../pages-read.ts';
 import { useStore } from '../store.ts';
 import { lazyPart } from '../ui/lazy-part.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import textStyles from '../ui/text.module.css';
 import { shownChart } from './desk.ts';
 import { AllRows } from './patient-rows.tsx';
-import { matches, searchesFor } from './patient-search.ts';
+import { matcherOf, searchesFor } from './patient-search.ts';
 import styles from './patients.module.css';
 import { RecentPatients } from './recent-patients.tsx';
 import type { EhrSession } from './session.ts';
@@ -116,7 +116,7 @@ export function PatientList({ session }: { session: EhrSession }) {
   // Until something has been found the list of all stays.
   const { pages } = source.of === undefined ? all : source;
   const known = pages.flatMap(({ patients }) => patients);
-  const list = whole && query !== '' ? known.filter((patient) => matches(patient, query, locale)) : known;
+  const list = whole && query !== '' ? known.filter(matcherOf(query, locale)) : known;
   const answered = source.of !== undefined && source.error === undefined;
   // What is shown is not yet what was asked for: it cannot be clicked.
   const stale = searched && (found.of !== questionOf(query, locale) || !answered);
@@ -146,14 +146,12 @@ export function PatientList({ session }: { session: EhrSession }) {
 
   return (
     <section className={styles.patients} aria-label={t('ehr.patients')}>
-      <TextInput
-        type="search"
-        aria-label={t('ehr.searchPatients')}
+      <SearchField
+        name={t('ehr.searchPatients')}
         placeholder={t('ehr.nameNumberDate')}
-        value={text}
-        maxLength={200}
-        data-shortcut="search"
-        onChange={(event) => setText(event.currentTarget.value)}
+        text={text}
+        shortcut="search"
+        onText={setText}
       />
       {text === '' && <RecentPatients session={session} />}
       {source.error !== undefined && <Problem error={source.error} retry={() => void read.again()} />}

@@ -1,6 +1,6 @@
 /** Choosing for whom a launch is and what it opens: people are searched for, since a record may hold thousands. */
 import type { Resource } from '@lockstep/fhircast';
-import { NativeSelect, TextInput } from '@mantine/core';
+import { NativeSelect } from '@mantine/core';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
 import type { SimulationOffer } from '../api.ts';
@@ -10,6 +10,7 @@ import { nameOf, textAt, titleOf, when } from '../fhir.ts';
 import { spoken, t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { Problem } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import textStyles from '../ui/text.module.css';
 import { isForPatient, type Plan } from './plan.ts';
 
@@ -77,15 +78,7 @@ const dated = (resource: Resource, path: string): Option => ({
 });
 
 function Search({ label, text, set }: { label: string; text: string; set: (text: string) => void }) {
-  return (
-    <TextInput
-      type="search"
-      label={label}
-      value={text}
-      maxLength={200}
-      onChange={(event) => set(event.currentTarget.value)}
-    />
-  );
+  return <SearchField name={label} isNameShown text={text} onText={set} />;
 }
 
 /** The patient, and in a launch by the EHR what else is open. */

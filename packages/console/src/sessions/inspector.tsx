@@ -1,6 +1,6 @@
 /** One session in full: what happened, what is open, and how it came about. */
 
-import { Button, SegmentedControl, Switch, TextInput } from '@mantine/core';
+import { Button, SegmentedControl, Switch } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
@@ -14,6 +14,7 @@ import { Asking } from '../ui/asking.tsx';
 import markStyles from '../ui/mark.module.css';
 import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import textStyles from '../ui/text.module.css';
 import workstationStyles from '../ui/workstation.module.css';
 import { Composer } from './composer.tsx';
@@ -295,13 +296,11 @@ export default function Inspector({ topic }: { topic: string }) {
       <div className={styles.body}>
         <section className={styles.events} aria-label={t('sessions.whatHappened')}>
           <div className={`${styles.toolbar} ${styles.finding}`}>
-            <TextInput
-              type="search"
-              aria-label={t('sessions.searchTimeline')}
+            <SearchField
+              name={t('sessions.searchTimeline')}
               placeholder={t('sessions.eventApplicationId')}
-              value={query}
-              maxLength={200}
-              onChange={(event) => setQuery(event.currentTarget.value)}
+              text={query}
+              onText={setQuery}
             />
             <SegmentedControl
               aria-label={t('sessions.rowsThatAreShown')}

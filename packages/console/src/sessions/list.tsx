@@ -1,6 +1,5 @@
 /** The sessions of the Hub, a page at a time: those in which somebody does not follow come first. */
 
-import { TextInput } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
@@ -13,6 +12,7 @@ import markStyles from '../ui/mark.module.css';
 import pageStyles from '../ui/page.module.css';
 import { Pager } from '../ui/pager.tsx';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import tableStyles from '../ui/table.module.css';
 import textStyles from '../ui/text.module.css';
 import styles from './list.module.css';
@@ -126,14 +126,12 @@ export default function Sessions() {
         <p className={textStyles.lead}>{t('sessions.whoWorksWhereWithWhichApplications')}</p>
       </header>
       <div className={pageStyles.filters}>
-        <TextInput
-          type="search"
-          aria-label={t('sessions.searchSessions')}
+        <SearchField
+          name={t('sessions.searchSessions')}
           placeholder={t('sessions.userWorkstationPatient')}
-          value={text}
-          maxLength={200}
-          onChange={(event) => {
-            setText(event.currentTarget.value);
+          text={text}
+          onText={(given) => {
+            setText(given);
             setOffset(0);
           }}
         />

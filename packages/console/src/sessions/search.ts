@@ -1,7 +1,7 @@
 /** Finding rows of the timeline by what they are about: the event, its ids and resources, and the applications. */
+import { folded, foldedWords } from '@lockstep/fhir/fold';
 import { textOf } from '@lockstep/fhircast';
 import type { LogLine, TimelineEntry } from '../api.ts';
-import { folded, searchWords } from '../search-text.ts';
 
 /** What is found by of each message and each entry: each is read once, however often one searches. */
 const ofMessages = new WeakMap<object, string>();
@@ -41,7 +41,7 @@ export function foundBy(
   log: readonly LogLine[],
   names: ReadonlyMap<string, string>,
 ): readonly TimelineEntry[] {
-  const words = searchWords(query);
+  const words = foldedWords(query);
   if (words.length === 0) return entries;
   const messages = new Map(log.map(({ message }) => [message.id, message]));
   const clients = new Map([...names].map(([id, name]) => [id, folded(name)]));

@@ -1,6 +1,6 @@
 /** Everybody who can sign in. */
 
-import { Button, TextInput } from '@mantine/core';
+import { Button } from '@mantine/core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { getPage, type UserView } from '../api.ts';
@@ -9,6 +9,7 @@ import { t } from '../language/language.ts';
 import { Link } from '../router.tsx';
 import pageStyles from '../ui/page.module.css';
 import { Problem, Waiting } from '../ui/problem.tsx';
+import { SearchField } from '../ui/search-field.tsx';
 import tableStyles from '../ui/table.module.css';
 import textStyles from '../ui/text.module.css';
 import styles from './list.module.css';
@@ -49,13 +50,11 @@ export default function Users() {
         </Link>
       </header>
       <div className={pageStyles.filters}>
-        <TextInput
-          type="search"
-          aria-label={t('users.searchUsers')}
+        <SearchField
+          name={t('users.searchUsers')}
           placeholder={t('users.nameSignInNameAlias')}
-          value={text}
-          maxLength={200}
-          onChange={(event) => setText(event.currentTarget.value)}
+          text={text}
+          onText={setText}
         />
       </div>
       {users.isPending && <Waiting what={t('users.readingUsers')} />}

@@ -1,11 +1,12 @@
 /** The people who sign in, for administrators (REG-4). */
+
 import { randomBytes } from 'node:crypto';
 import type { UserView } from '@lockstep/console/wire';
+import { folded, foldedWords } from '@lockstep/fhir/parts';
 import type { Hub } from '@lockstep/hub';
 import { type AuthorizationServer, InvalidUser, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readUser } from '../admin/administration.ts';
-import { folded, foldedWords } from '../folded.ts';
 import { audit, type ById, bodyOf, ConsoleError, type PersonOf, pageAsked, tellNext } from './console-request.ts';
 
 export interface ConsoleUserParts {
