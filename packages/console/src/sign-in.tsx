@@ -162,7 +162,12 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
         </form>
         <label className={styles.language}>
           {t('start.chooseLanguage')}
-          <select value={spoken.get().language} onChange={(event) => void chooseLanguage(event.currentTarget.value)}>
+          <select
+            value={spoken.get().language}
+            onChange={(event) =>
+              chooseLanguage(event.currentTarget.value).catch(() => setProblem({ text: t('start.notLoaded') }))
+            }
+          >
             {LANGUAGES.map(({ language, name }) => (
               <option key={language} value={language} lang={language}>
                 {name}

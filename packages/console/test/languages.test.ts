@@ -129,6 +129,39 @@ test('a German browser is spoken to in German on every page, and the choice of a
   await page.context().close();
 });
 
+test('a language that cannot be loaded leaves the one that is spoken, and says so; it is spoken once it can be', async () => {
+  const page = await stage.browser();
+  const cut = () => page.route(/\/assets\/.*\.js$/, (route) => route.abort());
+  const mend = () => page.unroute(/\/assets\/.*\.js$/);
+  const language = page.getByRole('combobox', { name: ENGLISH['start.chooseLanguage'] });
+  const notLoaded = page.getByRole('alert').getByText(ENGLISH['start.notLoaded']);
+  const html = page.locator('html');
+  await page.goto(stage.origin);
+  await language.waitFor();
+  await cut();
+  await language.selectOption('de');
+  await notLoaded.waitFor();
+  assert.equal(await language.inputValue(), 'en');
+  assert.equal(await html.getAttribute('lang'), 'en');
+  await mend();
+  await page.reload();
+  await page.getByRole('button', { name: /Administrator/ }).click();
+  await page.getByRole('searchbox', { name: ENGLISH['ehr.searchPatients'] }).waitFor();
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  const german = page.getByRole('menuitem', { name: 'Deutsch' });
+  await german.waitFor();
+  await cut();
+  await german.click();
+  await notLoaded.waitFor();
+  assert.equal(await html.getAttribute('lang'), 'en', 'nor is it kept for the next time');
+  await mend();
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  await german.click();
+  await page.getByRole('searchbox', { name: GERMAN['ehr.searchPatients'] }).waitFor();
+  assert.equal(await notLoaded.count(), 0);
+  await page.context().close();
+});
+
 test('a browser in a language that there is no catalog for is spoken to in English', async () => {
   const page = await stage.browser(undefined, { locale: 'ja-JP' });
   await page.goto(stage.origin);

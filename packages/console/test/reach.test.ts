@@ -132,6 +132,9 @@ function outOfSight(page: Page): Promise<readonly string[]> {
       const isWider = element.scrollWidth > element.clientWidth + 1;
       const isColumn = element.children.length === 0 && width > 1 && width < 60 && height > 150;
       if (isColumn) return [`in a column ${width} px wide: ${name(element)}`];
+      const hasText = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim());
+      if (isWider && overflowX === 'visible' && width > 1 && element.clientWidth > 0 && hasText)
+        return [`stands over what is beside it: ${name(element)}`];
       if (isWider && /auto|scroll/.test(overflowX)) return [`scrolls sideways: ${name(element)}`];
       if (isWider && textOverflow === 'ellipsis' && !element.closest('[title]')) return [`cut: ${name(element)}`];
       return [];

@@ -95,10 +95,18 @@ test('REG-4 ending sessions, a new password, suspending and deleting take hold w
     await admin.getByRole('dialog').getByRole('button', { name: asked, exact: true }).click();
     await admin.getByRole('dialog').waitFor({ state: 'detached' });
   };
+  await ben.getByRole('textbox', { name: 'Note' }).fill('Half a sentence');
   await confirm('End sessions');
-  await ben.getByRole('dialog', { name: 'You are signed out' }).getByRole('button', { name: 'Sign in' }).click();
+  const signedOut = ben.getByRole('dialog', { name: 'You are signed out' });
+  await signedOut.getByText('Notes that are not saved stay in this tab until you sign in again.').waitFor();
+  await signedOut.getByRole('button', { name: 'Sign in' }).click();
   await signIn(ben, 'ben', 'a long password');
   await searchPatients(ben).waitFor();
+  // HZ-15: what was typed is there, of the patient whom it is about.
+  const kept = ben.getByRole('region', { name: 'Notes that are not saved' });
+  await kept.getByText('Half a sentence').waitFor();
+  await kept.getByRole('button', { name: /^Discard the note on Amara Diallo/ }).click();
+  await kept.waitFor({ state: 'detached' });
 
   await confirm('Make a password');
   const made = (await admin.locator('[data-testid="copyable"][data-secret] pre').innerText()).trim();

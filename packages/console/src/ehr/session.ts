@@ -13,6 +13,7 @@ import { ChartBook } from './charts.ts';
 import { DockedApps } from './docked-apps.ts';
 import { EVENTS, OthersFollowing } from './following.ts';
 import { KeptDesk } from './kept-desk.ts';
+import { KeptNotes } from './kept-notes.ts';
 import { Members } from './members.ts';
 import { Notes } from './notes.ts';
 import { EhrPublishing } from './publishing.ts';
@@ -133,6 +134,7 @@ export async function startSession(person: SignedInPerson, loadChart: () => Prom
 
   const kept = new KeptDesk({ storage: tabStorage, topic, fhir, book, apps });
   const keeping = kept.start(open);
+  void new KeptNotes({ storage: tabStorage, user: person.user, fhir, book }).restore();
   const lastClosed = new Watchable<Resource | undefined>(undefined);
 
   const signedOut = new Watchable(false);

@@ -12,7 +12,9 @@ import type { EhrSession } from './session.ts';
 export function Unsaved({ session }: { session: EhrSession }) {
   const question = useStore(session.notes.question);
   const { drafts } = useStore(session.book.desk);
-  const unsaved = drafts.size > 0;
+  // Who was signed out reads that notes are kept, and goes on to the sign-in unasked.
+  const isSignedOut = useStore(session.signedOut);
+  const unsaved = drafts.size > 0 && !isSignedOut;
 
   // At once: a window may be closed before it is painted again.
   useLayoutEffect(() => {

@@ -14,9 +14,9 @@ export const LANGUAGES: readonly { readonly language: string; readonly name: str
 /** Parts that pages have asked for: a language that is chosen later needs them too. */
 const needed = new Set<string>();
 
-async function read(language: string, parts: Iterable<string>): Promise<Messages> {
+async function read(language: string, parts: readonly string[]): Promise<Messages> {
   const { files = {} } = languages[language] ?? {};
-  const loads = [...parts].map((part) => (files[part] ?? files.small)?.().then((loaded) => loaded.default));
+  const loads = parts.map((part) => (files[part] ?? files.small)?.().then((loaded) => loaded.default));
   return Object.assign({}, ...(await Promise.all(loads))) as Messages;
 }
 
@@ -33,11 +33,26 @@ export async function loadMessages(part: string): Promise<void> {
   spoken.update((now) => (now.language === language ? { ...now, messages: { ...now.messages, ...more } } : now));
 }
 
-async function speak(wanted: readonly string[]): Promise<void> {
+/** Counts the languages that were asked for: one that comes late is not spoken any more. */
+let asked = 0;
+
+/** @throws Error when it cannot be loaded; then the language stays. @returns whether nothing else was asked for meanwhile */
+async function speak(wanted: readonly string[]): Promise<boolean> {
   const { language, locale } = languageFor(wanted, Object.keys(languages));
-  spoken.set({ language, locale, messages: await read(language, needed) });
+  const turn = ++asked;
+  const has = new Set<string>();
+  let messages: Messages = {};
+  // What other pages ask for meanwhile is read too.
+  while (has.size < needed.size) {
+    const missing = [...needed].filter((part) => !has.has(part));
+    messages = { ...messages, ...(await read(language, missing)) };
+    for (const part of missing) has.add(part);
+  }
+  if (turn !== asked) return false;
+  spoken.set({ language, locale, messages });
   document.documentElement.lang = language;
   document.documentElement.dir = directionOf(language);
+  return true;
 }
 
 function directionOf(language: string): 'ltr' | 'rtl' {
@@ -51,7 +66,8 @@ export async function startLanguage(part: string): Promise<void> {
   await speak([...browserLocales(browserStorage.getItem(CHOICE) ?? undefined), ...navigator.languages]);
   // What is chosen in one window of the browser is spoken in all.
   addEventListener('storage', ({ key, newValue }) => {
-    if (key === CHOICE && newValue !== null) void speak(browserLocales(newValue));
+    // Where it cannot be loaded, this window goes on as it is.
+    if (key === CHOICE && newValue !== null) speak(browserLocales(newValue)).catch(() => undefined);
   });
 }
 
@@ -61,8 +77,7 @@ function browserLocales(language: string | undefined): readonly string[] {
   return [...navigator.languages.filter((locale) => locale.split('-')[0] === language), language];
 }
 
-/** Changes the language, and keeps the choice. */
+/** Changes the language, and keeps the choice. @throws Error when it cannot be loaded; then the language stays */
 export async function chooseLanguage(language: string): Promise<void> {
-  browserStorage.setItem(CHOICE, language);
-  await speak(browserLocales(language));
+  if (await speak(browserLocales(language))) browserStorage.setItem(CHOICE, language);
 }

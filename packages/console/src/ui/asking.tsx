@@ -24,7 +24,7 @@ export function Asking(props: {
       <p>{question.text}</p>
       <div className={dialogStyles.end}>
         <Button variant="default" onClick={onCancel}>
-          {t('start.cancel')}
+          {t('shell.cancel')}
         </Button>
         <Button data-autofocus loading={busy} onClick={onConfirm}>
           {question.action}

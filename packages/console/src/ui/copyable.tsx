@@ -21,8 +21,8 @@ export function Copyable({ title, text, secret = false }: { title: string; text:
       <span className={styles.title}>{title}</span>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>{text}</pre>
-      <Button variant="default" aria-label={t('start.copyNamed', { title })} onClick={() => void copy()}>
-        {state === 'copied' ? t('start.copied') : state === 'refused' ? t('start.selectAndCopyIt') : t('start.copy')}
+      <Button variant="default" aria-label={t('shell.copyNamed', { title })} onClick={() => void copy()}>
+        {state === 'copied' ? t('shell.copied') : state === 'refused' ? t('shell.selectAndCopyIt') : t('shell.copy')}
       </Button>
     </div>
   );

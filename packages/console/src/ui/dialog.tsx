@@ -15,7 +15,7 @@ interface DialogProps {
 }
 
 /** A question that is before everything else. The browser's own: it keeps the focus inside, and gives it back. */
-export function Dialog({ title, onClose, closeLabel = t('start.close'), closable = true, children }: DialogProps) {
+export function Dialog({ title, onClose, closeLabel = t('shell.close'), closable = true, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
 

@@ -125,7 +125,7 @@ export function FormEnd<F>({ form, action }: { form: Form<F>; action: string }) 
         </Button>
         {wrong > 0 && (
           <span className={styles.wrong} role="alert">
-            {t('start.fieldsNeedAttention', { count: wrong })}
+            {t('shell.fieldsNeedAttention', { count: wrong })}
           </span>
         )}
       </Group>
