@@ -34,6 +34,9 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map<string, Algorithm>([
   ['EdDSA', ED25519],
 ]);
 
+/** Signatures that only who holds the key can make, by their names. */
+export const SIGNATURE_ALGORITHMS: readonly string[] = [...ALGORITHMS.keys()];
+
 /** Shorter RSA keys are refused (RFC 7518 section 3.3). */
 export const MIN_RSA_BITS = 2048;
 /** RSA keys up to this length, with the usual exponent, take less time than a thread costs. */

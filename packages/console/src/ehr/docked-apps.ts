@@ -1,5 +1,6 @@
 /** Applications that run in frames of the EHR. None is closed, moved or signed out of before it was asked for unsaved text. */
 import { askUnsaved } from '@lockstep/client/unsaved';
+import { toPlainText } from '@lockstep/fhircast';
 import type { App } from '../api.ts';
 import { Watchable } from '../store.ts';
 
@@ -28,6 +29,15 @@ export interface LeavingQuestion {
 
 /** An application that does not know the question has this long to answer it, ms. */
 const ANSWER_WITHIN = 500;
+
+/** Characters of what an application says that are kept. */
+const MOST_WORDS = 1_000;
+
+/** Words of an application as they are shown: bounded, and without what hides or turns others. '…' where nothing is left. */
+export function shownWords(words: string): string {
+  const kept = words.slice(0, MOST_WORDS).replaceAll(/[\s\u0085]+/g, ' ');
+  return toPlainText(kept).trim() || '…';
+}
 
 /** What an application keeps of the height that it shares with its neighbour. */
 export const LEAST_PART = 0.15;
@@ -102,6 +112,6 @@ export class DockedApps {
     const origin = URL.parse(app.launchUrl ?? '')?.origin;
     if (!page || !origin) return [];
     const what = await askUnsaved(page, origin, ANSWER_WITHIN);
-    return what ? [{ app: app.name, what }] : [];
+    return what ? [{ app: app.name, what: shownWords(what) }] : [];
   }
 }

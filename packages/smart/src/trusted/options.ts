@@ -1,20 +1,6 @@
 import { isPlainText } from '@lockstep/fhircast';
+import { SIGNATURE_ALGORITHMS } from '../signatures.ts';
 import type { AllowedSessions } from '../token-info.ts';
-
-/** Signatures that the issuer alone can make. */
-const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-];
 
 /** An authorization server whose tokens count here (REG-5). */
 export interface TrustedIssuer {
@@ -106,9 +92,9 @@ function addressOf(value: unknown, where: string): string {
 
 function algorithmsOf(value: unknown, where: string): readonly string[] {
   const list = value === undefined ? ['RS256', 'ES256'] : textsOf(value, where);
-  const unknown = list.find((one) => !ALGORITHMS.includes(one));
+  const unknown = list.find((one) => !SIGNATURE_ALGORITHMS.includes(one));
   if (unknown !== undefined)
-    fail(where, `holds ${unknown}: only ${ALGORITHMS.join(', ')} are signatures of the issuer alone`);
+    fail(where, `holds ${unknown}: only ${SIGNATURE_ALGORITHMS.join(', ')} are signatures of the issuer alone`);
   return list;
 }
 
