@@ -9,7 +9,7 @@ import { DEFAULTS, type HubOptions, type HubPorts } from './options.ts';
 import type { Channel, HubSessions } from './ports.ts';
 import type { Answer } from './requests/answers.ts';
 import { CallbackCheck } from './requests/callback-check.ts';
-import { type ConnectedSubscriber, Connecting } from './requests/connecting.ts';
+import { type ConnectedSubscriber, Connecting, type FoundEndpoint } from './requests/connecting.ts';
 import { Invitations, type Invited, type Joined } from './requests/invitations.ts';
 import { Publishing } from './requests/publishing.ts';
 import {
@@ -231,7 +231,7 @@ export class Hub implements HubSessions {
    * Whether the endpoint can be connected to; asked before a WebSocket upgrade is answered (SUB-7).
    * @throws StoreUnavailable while the Hub stops: that says nothing about the endpoint
    */
-  findEndpoint(id: string): Promise<{ readonly topic: string } | undefined> {
+  findEndpoint(id: string): Promise<FoundEndpoint | undefined> {
     return this.#connecting.findEndpoint(id);
   }
 

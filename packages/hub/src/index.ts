@@ -4,7 +4,7 @@ export type { HubOptions, HubPorts } from './options.ts';
 export type * from './ports.ts';
 export { runningTime } from './ports.ts';
 export type { Answer } from './requests/answers.ts';
-export type { ConnectedSubscriber } from './requests/connecting.ts';
+export type { ConnectedSubscriber, FoundEndpoint } from './requests/connecting.ts';
 export type { Invited, Joined } from './requests/invitations.ts';
 export type { SessionListing, SessionPage } from './requests/sessions.ts';
 export type { Subscribed } from './requests/subscribing.ts';

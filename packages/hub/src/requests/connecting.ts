@@ -16,6 +16,13 @@ export interface ConnectedSubscriber {
   closed(code: number): void;
 }
 
+/** An endpoint that can be connected to, and whose it is. */
+export interface FoundEndpoint {
+  readonly topic: string;
+  readonly clientId: string;
+  readonly user?: string;
+}
+
 export interface ConnectingParts {
   readonly store: SessionStore;
   readonly clock: Clock;
@@ -36,13 +43,15 @@ export class Connecting {
    * Whether the endpoint can be connected to; asked before a WebSocket upgrade is answered (SUB-7).
    * @throws StoreUnavailable while the Hub stops: that says nothing about the endpoint
    */
-  async findEndpoint(id: string): Promise<{ readonly topic: string } | undefined> {
+  async findEndpoint(id: string): Promise<FoundEndpoint | undefined> {
     const { store, live, background, clock } = this.#parts;
     if (background.stopping) throw new StoreUnavailable('The Hub is stopping');
     const [topic] = await store.lookup(endpointKey(id));
     if (topic === undefined) return undefined;
     const subscription = (await live.load(topic))?.subscriptions.get(id);
-    return subscription && !hasEnded(subscription, clock.now() - pausedFor(clock)) ? { topic } : undefined;
+    if (!subscription || hasEnded(subscription, clock.now() - pausedFor(clock))) return undefined;
+    const { clientId, user } = subscription;
+    return { topic, clientId, ...(user !== undefined && { user }) };
   }
 
   /**

@@ -7,7 +7,7 @@ import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import type { SharedViews } from '../shared-views.ts';
-import { InboundFrames } from './inbound-frames.ts';
+import { FrameShares, type InboundFrames } from './inbound-frames.ts';
 import { splitAddress } from './request-address.ts';
 
 const PATH = /^\/api\/console\/live(?:\/([A-Za-z0-9._~-]+))?$/;
@@ -32,6 +32,7 @@ export interface LiveOptions {
 
 interface Viewer {
   readonly socket: WebSocket;
+  readonly frames: InboundFrames;
   readonly headers: IncomingMessage['headers'];
   readonly user: string;
   heard: boolean;
@@ -46,11 +47,13 @@ export class ConsoleLive {
   readonly #options: LiveOptions;
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 });
   readonly #viewers = new Set<Viewer>();
+  readonly #shares: FrameShares;
   readonly #ends: (() => void)[] = [];
   #cancelPing: () => void;
 
   constructor(options: LiveOptions) {
     this.#options = options;
+    this.#shares = new FrameShares(options.clock);
     this.#ends.push(options.authorization.onSignedOut(({ user }) => void this.#recheck(user).catch(() => undefined)));
     this.#cancelPing = options.clock.after(PING, () => this.#ping());
   }
@@ -95,7 +98,9 @@ export class ConsoleLive {
     signedIn: SignedIn,
     topic: string | undefined,
   ): Promise<void> {
-    const viewer: Viewer = { socket, headers: request.headers, user: signedIn.user.reference, heard: true };
+    const user = signedIn.user.reference;
+    const frames = this.#shares.open(socket, [`user ${user}`]);
+    const viewer: Viewer = { socket, frames, headers: request.headers, user, heard: true };
     this.#viewers.add(viewer);
     let batch: TimelineEntry[] = [];
     let cancel: (() => void) | undefined;
@@ -117,17 +122,17 @@ export class ConsoleLive {
       batch.push(...entries);
       schedule();
     });
-    const frames = new InboundFrames(socket, this.#options.clock);
     socket.on('message', () => frames.count());
     socket.on('ping', () => frames.count());
     socket.on('pong', () => {
       viewer.heard = true;
-      frames.count();
+      frames.pong();
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
       void watching.then((stop) => stop());
       cancel?.();
+      frames.end();
       this.#viewers.delete(viewer);
     });
     await watching;
@@ -158,6 +163,7 @@ export class ConsoleLive {
       if (!viewer.heard) viewer.socket.terminate();
       else if (viewer.socket.readyState === WebSocket.OPEN) {
         viewer.heard = false;
+        viewer.frames.awaitPong();
         viewer.socket.ping();
       }
     }

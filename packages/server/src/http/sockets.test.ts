@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { duplexPair, PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import type { Channel, Hub } from '@lockstep/hub';
+import type { Channel, FoundEndpoint, Hub } from '@lockstep/hub';
 import { endpointPath, Sockets } from './sockets.ts';
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -74,14 +74,36 @@ async function settle(): Promise<void> {
   for (let turns = 0; turns < 50; turns++) await nextTurn();
 }
 
-/** One peer that has connected, at a clock that the test moves. */
-async function connected() {
+/** Peers that connect at a clock that the test moves. */
+function server() {
   let now = 0;
   const timers: { readonly at: number; readonly run: () => void }[] = [];
   const after = (ms: number, run: () => void) => {
     timers.push({ at: now + ms, run });
     return () => undefined;
   };
+  let connect: (peer: Channel) => object;
+  let endpoint: FoundEndpoint;
+  const hub = { findEndpoint: async () => endpoint, connect: async (_: unknown, peer: Channel) => connect(peer) };
+  const sockets = new Sockets({ hub: hub as unknown as Hub, clock: { now: () => now, after }, pingMs: 1e9 });
+  const passSecond = async (): Promise<void> => {
+    now += 1_000;
+    const due = timers.filter(({ at }) => at > now - 1_000 && at <= now);
+    for (const { run } of due) run();
+    await settle();
+  };
+  const join = async (clientId = 'c', user?: string) => {
+    endpoint = { topic: 't', clientId, ...(user !== undefined && { user }) };
+    const joined = await connected(sockets, (made) => {
+      connect = made;
+    });
+    return { ...joined, sockets, passSecond };
+  };
+  return { sockets, passSecond, join };
+}
+
+/** One peer that has connected. @param onConnect is given what the Hub does then */
+async function connected(sockets: Sockets, onConnect: (connect: (peer: Channel) => object) => void) {
   let closed = false;
   const taken: string[] = [];
   const connection = {
@@ -93,13 +115,11 @@ async function connected() {
     },
   };
   let channel: Channel | undefined;
-  const connect = async (_endpoint: unknown, peer: Channel) => {
+  onConnect((peer) => {
     channel = peer;
     return connection;
-  };
-  const hub = { findEndpoint: async () => ({ topic: 't' }), connect };
-  const sockets = new Sockets({ hub: hub as unknown as Hub, clock: { now: () => now, after }, pingMs: 1e9 });
-  const [client, server] = duplexPair();
+  });
+  const [client, stream] = duplexPair();
   const headers = {
     upgrade: 'websocket',
     connection: 'Upgrade',
@@ -107,17 +127,11 @@ async function connected() {
     'sec-websocket-version': '13',
   };
   const request = { method: 'GET', url: endpointPath('x'), headers } as unknown as IncomingMessage;
-  sockets.upgrade(request, server, Buffer.alloc(0));
+  sockets.upgrade(request, stream, Buffer.alloc(0));
   while (client.read() === null) await nextTurn();
   client.resume();
   assert.ok(channel);
-  const passSecond = async (): Promise<void> => {
-    now += 1_000;
-    const due = timers.filter(({ at }) => at > now - 1_000 && at <= now);
-    for (const { run } of due) run();
-    await settle();
-  };
-  return { sockets, client, channel, taken, passSecond, isClosed: () => closed };
+  return { client, channel, taken, isClosed: () => closed };
 }
 
 const SENT = 10_000;
@@ -127,7 +141,7 @@ for (const [kind, opcode] of [
   ['pongs', 10],
 ] as const) {
   test(`SUB-7 of a peer that sends very many ${kind} some are read in a second, so that others have their turn`, async () => {
-    const { sockets, client, taken, passSecond, isClosed } = await connected();
+    const { sockets, client, taken, passSecond, isClosed } = await server().join();
     for (let n = 0; n < SENT; n++) client.write(frame(opcode, 'x'));
     client.write(frame(1, 'last'));
     await settle();
@@ -142,7 +156,7 @@ for (const [kind, opcode] of [
 }
 
 test('SUB-7 answers to events are read as they come, however many events were sent: nobody who answers is late for that', async () => {
-  const { sockets, client, channel, taken, passSecond } = await connected();
+  const { sockets, client, channel, taken, passSecond } = await server().join();
   for (let n = 0; n < SENT; n++) channel.send(Buffer.from('{}'));
   for (let n = 0; n < SENT; n++) client.write(frame(1, String(n)));
   while (taken.length < SENT) await nextTurn();
@@ -158,7 +172,7 @@ test('SUB-7 answers to events are read as they come, however many events were se
 });
 
 test('SUB-7 of long messages fewer are read in a second', async () => {
-  const { sockets, client, taken, passSecond } = await connected();
+  const { sockets, client, taken, passSecond } = await server().join();
   const payload = Buffer.alloc(60_000, 'x');
   const long = Buffer.concat([
     Buffer.from([0x81, 0xfe, payload.length >> 8, payload.length & 255, 0, 0, 0, 0]),
@@ -171,4 +185,28 @@ test('SUB-7 of long messages fewer are read in a second', async () => {
   for (let seconds = 0; seconds < 60 && taken.length < COUNT; seconds++) await passSecond();
   assert.equal(taken.length, COUNT);
   sockets.end();
+});
+
+test('SUB-13 what one socket sends counts for its client and its user: their others have to wait, and nobody else', async () => {
+  for (const [client, user, waits] of [
+    ['a', 'u', true],
+    ['a', 'another', true],
+    ['another', 'u', true],
+    ['b', 'v', false],
+    ['b', undefined, false],
+  ] as const) {
+    const { sockets, join, passSecond } = server();
+    const flood = await join('a', 'u');
+    for (let n = 0; n < SENT; n++) flood.client.write(frame(1, 'x'));
+    await settle();
+    const peer = await join(client, user);
+    for (let n = 0; n < 50; n++) peer.client.write(frame(1, 'x'));
+    await settle();
+    peer.client.write(frame(1, 'last'));
+    await settle();
+    assert.equal(!peer.taken.includes('last'), waits, `${client} ${user}`);
+    for (let seconds = 0; seconds < 60 && !peer.taken.includes('last'); seconds++) await passSecond();
+    assert.equal(peer.taken.length, 51, 'all was read in the end');
+    sockets.end();
+  }
 });

@@ -1,10 +1,17 @@
 /** WebSocket endpoints on the HTTP server's own port (SUB-7, SUB-11). */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Channel, type Clock, type ConnectedSubscriber, type Hub, runningTime } from '@lockstep/hub';
+import {
+  type Channel,
+  type Clock,
+  type ConnectedSubscriber,
+  type FoundEndpoint,
+  type Hub,
+  runningTime,
+} from '@lockstep/hub';
 import { WebSocket, WebSocketServer } from 'ws';
 import { writeTextFrame } from './frame.ts';
-import { InboundFrames } from './inbound-frames.ts';
+import { FrameShares, type InboundFrames } from './inbound-frames.ts';
 import { JoinQueue } from './join-queue.ts';
 import { cleanAddress, splitAddress } from './request-address.ts';
 import { type FrameListener, ShortFrames } from './short-frames.ts';
@@ -42,9 +49,10 @@ class Peer implements Channel, FrameListener {
   readonly #socket: PeerSocket;
   readonly #stream: Duplex;
 
-  constructor(socket: PeerSocket, stream: Duplex, clock: Clock) {
+  /** @param owners whose shares of frames the peer draws from */
+  constructor(socket: PeerSocket, stream: Duplex, shares: FrameShares, owners: readonly string[]) {
     this.#socket = socket;
-    this.frames = new InboundFrames(socket, clock);
+    this.frames = shares.open(socket, owners);
     this.#stream = stream;
     socket.peer = this;
   }
@@ -69,7 +77,7 @@ class Peer implements Channel, FrameListener {
 
   pong(): void {
     this.heard = true;
-    this.frames.count();
+    this.frames.pong();
   }
 
   close(code: number, reason: string): void {
@@ -100,7 +108,9 @@ class Peer implements Channel, FrameListener {
       return;
     }
     this.heard = false;
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    this.frames.awaitPong();
+    this.#socket.ping();
   }
 
   terminate(): void {
@@ -146,6 +156,7 @@ export class Sockets {
     clientTracking: false,
   });
   readonly #peers = new Set<Peer>();
+  readonly #shares: FrameShares;
   readonly #joins: JoinQueue;
   readonly #closed: (this: WebSocket, code: number) => void;
   #cancelPing: () => void;
@@ -153,13 +164,14 @@ export class Sockets {
   constructor({ hub, clock, pingMs }: SocketOptions) {
     this.#hub = hub;
     this.#clock = clock;
+    this.#shares = new FrameShares(clock);
     this.#joins = new JoinQueue(clock);
     this.#pingMs = pingMs;
     const peers = this.#peers;
     this.#closed = function closed(code) {
       const peer = peerOf(this);
       if (!peer) return;
-      peers.delete(peer);
+      if (peers.delete(peer)) peer.frames.end();
       peer.connection?.closed(code);
     };
     this.#pingedAt = runningTime(clock);
@@ -184,7 +196,7 @@ export class Sockets {
       return;
     }
     const since = new URLSearchParams(query).get('since') ?? undefined;
-    const endpoint = { id, topic: found.topic };
+    const endpoint = { id, ...found };
     let connected: Promise<void> | undefined;
     this.#server.handleUpgrade(request, socket, head, (client) => {
       connected = this.#connect(client, socket, endpoint, since);
@@ -195,10 +207,11 @@ export class Sockets {
   async #connect(
     socket: PeerSocket,
     stream: Duplex,
-    endpoint: { id: string; topic: string },
+    endpoint: { readonly id: string } & FoundEndpoint,
     since?: string,
   ): Promise<void> {
-    const peer = new Peer(socket, stream, this.#clock);
+    const owners = [`client ${endpoint.clientId}`, ...(endpoint.user === undefined ? [] : [`user ${endpoint.user}`])];
+    const peer = new Peer(socket, stream, this.#shares, owners);
     this.#peers.add(peer);
     socket.on('message', received);
     socket.on('ping', pinged);
