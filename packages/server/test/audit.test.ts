@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Lockstep, startLockstep } from '@lockstep/server';
+import { WebSocket } from 'ws';
 import { OWN_ACT } from '../src/audit/audit-event.ts';
 import { verifyAudit } from '../src/audit/verify.ts';
 import { findDoor } from '../src/http/doors/door.ts';
@@ -113,6 +114,54 @@ describe('the audit trail', () => {
       },
       { oidcIssuer: 'https://sign-in.example', oidcClientId: 'lockstep' },
     ));
+
+  it('says who watched which session live, from when to when, and who was refused', () =>
+    audited(async (records, { origin, port }) => {
+      const signIn = (sample: string) => ConsolePerson.signIn(origin, { sample });
+      const [lena, tomas, admin] = await Promise.all([
+        signIn('dr-lena-okafor'),
+        signIn('dr-tomas-lindqvist'),
+        signIn('admin'),
+      ]);
+      const topic = lena.session.session_topic as string;
+      const open = (person: ConsolePerson, path: string): WebSocket => {
+        const headers = { cookie: person.cookie, origin };
+        return new WebSocket(`ws://127.0.0.1:${port}/api/console/live${path}`, { headers });
+      };
+      await records.next(0);
+      for (const [person, reference] of [
+        [lena, 'Practitioner/dr-lena-okafor'],
+        [admin, 'Practitioner/admin'],
+      ] as const) {
+        const socket = open(person, `/${topic}`);
+        const [watched] = await records.of(['session-watch'], () => once(socket, 'open'));
+        assert.ok(watched);
+        assert.deepEqual([userOf(watched), watched.outcomeDesc], [reference, 'HTTP 101']);
+        assert.equal(watched.entity[0].what.identifier.value, topic);
+        assert.equal(watched.agent[0].network.address, '127.0.0.1');
+        assert.equal(watched.period, undefined);
+        const [ended] = await records.of(['session-watch-ended'], async () => socket.terminate());
+        assert.ok(ended);
+        assert.equal(userOf(ended), reference);
+        assert.equal(ended.agent[0].network.address, '127.0.0.1');
+        assert.equal(ended.entity[0].what.identifier.value, topic);
+        assert.ok(Date.parse(ended.period.start) <= Date.parse(watched.recorded));
+        assert.equal(ended.period.end, ended.recorded);
+      }
+      const [refused] = await records.of(['session-watch'], () => once(open(tomas, `/${topic}`), 'error'));
+      assert.ok(refused);
+      assert.deepEqual([userOf(refused), refused.outcomeDesc], ['Practitioner/dr-tomas-lindqvist', 'HTTP 403']);
+      // The list of all sessions is read at a door of its own, and so recorded there.
+      const list = open(admin, '');
+      await once(list, 'open');
+      const signedOut = open(lena, `/${topic}`);
+      await records.of(['session-watch'], () => once(signedOut, 'open'));
+      const headers = { cookie: lena.cookie, 'x-csrf-token': lena.session.csrf as string };
+      await records.of(['sign-out', 'session-watch-ended'], () =>
+        fetch(`${origin}/auth/session`, { method: 'DELETE', headers }),
+      );
+      list.terminate();
+    }));
 
   it('says who did what, for every kind of act', () =>
     audited(async (records, { origin, hub }) => {

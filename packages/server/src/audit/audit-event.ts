@@ -50,6 +50,8 @@ const ACTS: Readonly<Record<AuditedAct['act'], readonly [type: Coding, action: A
   'session-create': [ACTIVITY, 'C'],
   'session-list': [QUERY, 'E'],
   'session-end': [ACTIVITY, 'D'],
+  'session-watch': [QUERY, 'E'],
+  'session-watch-ended': [QUERY, 'E'],
   subscribe: [QUERY, 'E'],
   unsubscribe: [QUERY, 'E'],
   'subscription-ended': [ACTIVITY, 'D'],
@@ -98,6 +100,8 @@ function subtypes({ act, transaction, fhir }: AuditedAct): readonly Coding[] {
   const [, , known] = ACTS[act];
   return known ? [known, own] : [own];
 }
+
+const instant = (ms: number): string => new Date(ms).toISOString();
 
 /** Who: a resource where the name is a reference, an identifier otherwise. */
 function who(name: string): object {
@@ -198,7 +202,8 @@ export function auditEvent(done: AuditedAct, server: string): object {
     type,
     subtype: subtypes(done),
     action: acted,
-    recorded: new Date(done.at).toISOString(),
+    ...(done.since !== undefined && { period: { start: instant(done.since), end: instant(done.at) } }),
+    recorded: instant(done.at),
     outcome: outcome(done.status),
     outcomeDesc: `HTTP ${done.status}`,
     agent: agents(done, acted, server),

@@ -8,7 +8,9 @@ export type ServerAct =
   | 'session-started'
   | 'session-ended'
   | 'subscription-ended'
-  | 'access-ended';
+  | 'access-ended'
+  | 'session-watch'
+  | 'session-watch-ended';
 
 /** IHE's names for what a Hub is asked (RAD TF). */
 export type Transaction = 'RAD-146' | 'RAD-152' | 'RAD-153';
@@ -17,6 +19,8 @@ export interface AuditedAct {
   readonly act: Act | ServerAct;
   /** ms since the epoch. */
   readonly at: number;
+  /** When what ends now began, ms since the epoch. */
+  readonly since?: number;
   /** HTTP status of the answer, or what would have been: 200 for what the server did by itself. */
   readonly status: number;
   readonly clientId?: string;

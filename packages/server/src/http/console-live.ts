@@ -5,6 +5,8 @@ import type { TimelineEntry } from '@lockstep/console/wire';
 import type { Clock, Hub } from '@lockstep/hub';
 import type { AuthorizationServer, SignedIn } from '@lockstep/smart';
 import { WebSocket, WebSocketServer } from 'ws';
+import type { ServerAuditTrail } from '../audit/audit-trail.ts';
+import type { AuditedAct } from '../audit/audited-act.ts';
 import type { FirstAdministrator } from '../first-administrator.ts';
 import type { SharedViews } from '../shared-views.ts';
 import { FrameShares, type InboundFrames } from './inbound-frames.ts';
@@ -28,6 +30,9 @@ export interface LiveOptions {
   readonly administrator: Pick<FirstAdministrator, 'mustChoose'>;
   readonly origin: string;
   readonly clock: Clock;
+  readonly audit?: ServerAuditTrail | undefined;
+  /** Where a request comes from: an IP address. */
+  readonly addressOf: (request: IncomingMessage) => string;
 }
 
 interface Viewer {
@@ -36,6 +41,8 @@ interface Viewer {
   readonly headers: IncomingMessage['headers'];
   readonly user: string;
   heard: boolean;
+  /** Ends the view, once. */
+  end(): void;
 }
 
 function refusal(status: string, ...headers: readonly string[]): string {
@@ -65,6 +72,8 @@ export class ConsoleLive {
     this.#admit(request, match[1]).then(
       (viewer) => {
         if (!viewer) socket.end(refusal('403 Forbidden'));
+        else if (this.#options.audit?.admits === false)
+          socket.end(refusal('503 Service Unavailable', 'Retry-After: 1'));
         else if (this.#viewsOf(viewer) >= MOST_VIEWS) socket.end(refusal('429 Too Many Requests', 'Retry-After: 1'));
         else
           this.#sockets.handleUpgrade(request, socket, head, (client) => {
@@ -83,9 +92,24 @@ export class ConsoleLive {
     const signedIn = await authorization.signedIn(request);
     if (!signedIn) return undefined;
     const { user } = signedIn;
-    if (topic === undefined || topic !== signedIn.topic)
-      return user.administrator && !(await administrator.mustChoose(user.id)) ? signedIn : undefined;
-    return (await hub.inspect(topic)) ? signedIn : undefined;
+    const isOwn = topic !== undefined && topic === signedIn.topic;
+    const may = isOwn
+      ? (await hub.inspect(topic)) !== undefined
+      : user.administrator && !(await administrator.mustChoose(user.id));
+    if (may) return signedIn;
+    this.#record({
+      act: 'session-watch',
+      status: 403,
+      user: user.reference,
+      topic,
+      address: this.#options.addressOf(request),
+    });
+    return undefined;
+  }
+
+  /** Who watches which session is recorded; the view of all of them says nothing but that something has changed. */
+  #record({ topic, ...done }: Omit<AuditedAct, 'at' | 'topic'> & { readonly topic: string | undefined }): void {
+    if (topic !== undefined) this.#options.audit?.record({ ...done, topic });
   }
 
   #viewsOf({ user: { reference } }: SignedIn): number {
@@ -100,8 +124,19 @@ export class ConsoleLive {
   ): Promise<void> {
     const user = signedIn.user.reference;
     const frames = this.#shares.open(socket, [`user ${user}`]);
-    const viewer: Viewer = { socket, frames, headers: request.headers, user, heard: true };
+    const since = this.#options.clock.now();
+    // Of a connection that is gone the address is not known any more.
+    const watched = { user, topic, address: this.#options.addressOf(request) };
+    const viewer: Viewer = {
+      ...{ socket, frames, headers: request.headers, user, heard: true },
+      end: () => {
+        if (!this.#viewers.delete(viewer)) return;
+        frames.end();
+        this.#record({ ...watched, act: 'session-watch-ended', status: 200, since });
+      },
+    };
     this.#viewers.add(viewer);
+    this.#record({ ...watched, act: 'session-watch', status: 101 });
     let batch: TimelineEntry[] = [];
     let cancel: (() => void) | undefined;
     // What happens is sent after what happened before.
@@ -132,9 +167,12 @@ export class ConsoleLive {
     socket.on('close', () => {
       void watching.then((stop) => stop());
       cancel?.();
-      frames.end();
-      this.#viewers.delete(viewer);
+      viewer.end();
     });
+    if ((await this.#options.audit?.kept()) === false) {
+      socket.close(1013, 'The audit trail cannot be written');
+      return;
+    }
     await watching;
     socket.send('{"kind":"ready"}');
     if (topic !== undefined) {
@@ -173,6 +211,9 @@ export class ConsoleLive {
   close(): void {
     this.#cancelPing();
     for (const end of this.#ends) end();
-    for (const { socket } of this.#viewers) socket.close(1012, 'The server restarts');
+    for (const { socket, end } of [...this.#viewers]) {
+      end();
+      socket.close(1012, 'The server restarts');
+    }
   }
 }

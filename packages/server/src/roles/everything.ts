@@ -8,6 +8,7 @@ import { guardedFetch } from '../callbacks/guarded-fetch.ts';
 import { FirstAdministrator } from '../first-administrator.ts';
 import { ConsoleLive } from '../http/console-live.ts';
 import { consoleRoutes } from '../http/console-routes.ts';
+import { senderAddress } from '../http/request-address.ts';
 import { simulationRoutes } from '../http/simulation.ts';
 import { staticRoutes } from '../http/static.ts';
 import { openLaunches } from '../launch/open-launches.ts';
@@ -195,7 +196,10 @@ export async function openEverything(given: RoleParts): Promise<Role> {
       const live = await parts.start({
         name: 'live views of the console',
         start: () =>
-          new ConsoleLive({ hub, views, authorization, administrator, origin: addresses.origin, clock: systemClock }),
+          new ConsoleLive({
+            ...{ hub, views, authorization, administrator, audit, origin: addresses.origin, clock: systemClock },
+            addressOf: senderAddress(config.trustedProxies),
+          }),
         stop: (opened) => opened.close(),
       });
       await parts.start({
