@@ -164,6 +164,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       insecureAllowed: loopback,
       keyHostAllowed: options.keyHostAllowed ?? (() => true),
       maxTokenLife: options.maxTokenLife ?? 24 * 3600,
+      canEverOpen,
     },
     end: (id, reason) => access.endClient(id, reason),
   });
@@ -223,7 +224,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     errorPage: (request, error, description) => errorPage(browser.settingOf(request), error, description),
   });
   const grace = options.refreshGrace ?? REFRESH_GRACE;
-  const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace });
+  const refresh = new RefreshGrant({ clock, access, users, signIns, idTokens, launchContext, grace, canEverOpen });
 
   const trusted = new TrustedIssuers({
     issuers: options.trustedIssuers ?? [],
@@ -233,6 +234,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     addresses,
     audit,
     fetchIssuer: options.fetchIssuer ?? fetchLater,
+    canEverOpen,
     ended: (ended) => access.tellEnded(ended),
   });
   access.onAccessEnded((ended) => trusted.forget(ended));
@@ -346,7 +348,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       await signIns.endAllOf(user.id, reason, signInId);
       await access.endGrantsOfOtherSignIns(user.id, signInId, reason);
     },
-    launchTokens: new LaunchTokens(access, signIns, clock, options.launchTokenLife),
+    launchTokens: new LaunchTokens({ access, signIns, clock, canEverOpen, life: options.launchTokenLife }),
     clients,
     users,
     keys,

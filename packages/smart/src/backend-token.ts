@@ -2,7 +2,7 @@ import type { BearerTokens } from './access.ts';
 import { mayBeBackend } from './client.ts';
 import { type Authenticated, usedBefore } from './client-authentication.ts';
 import { OAuthError } from './oauth-error.ts';
-import { grantableScopes } from './scope-policy.ts';
+import { type CanEverOpen, grantableScopes, withoutUseless } from './scope-policy.ts';
 
 /** Life of a backend service's token, s (TOK-5). */
 export const BACKEND_TOKEN_LIFE = 300;
@@ -12,7 +12,7 @@ const LEASE_MARGIN = 60;
 
 /**
  * `client_credentials` of an authenticated client (TOK-5). Its assertion is spent in the token's own write.
- * @param jkt the key that the token is bound to
+ * @param given `jkt` is the key that the token is bound to
  * @throws OAuthError unauthorized_client, or invalid_scope when none of the scopes asked for can be granted, or a client
  *   with keys asks for none
  */
@@ -20,15 +20,16 @@ export async function backendToken(
   access: BearerTokens,
   { client, spend }: Authenticated,
   asked: string | undefined,
-  jkt?: string,
+  given: { readonly jkt?: string | undefined; readonly canEverOpen: CanEverOpen },
 ): Promise<object> {
+  const { jkt, canEverOpen } = given;
   if (!client.grantTypes.includes('client_credentials') || !mayBeBackend(client)) {
     throw new OAuthError('unauthorized_client', 'this client may not use client_credentials');
   }
   // Connectors with a secret come from servers where scope may be left out (RFC 6749, 3.3).
   const wanted = asked ?? (client.authMethod === 'private_key_jwt' ? undefined : client.scope);
   if (wanted === undefined) throw new OAuthError('invalid_scope', 'scope is missing');
-  const scope = grantableScopes(wanted, client.scope, 'backend')
+  const scope = grantableScopes(withoutUseless(wanted, canEverOpen), client.scope, 'backend')
     .map(({ text }) => text)
     .join(' ');
   if (scope === '') throw new OAuthError('invalid_scope', 'none of these scopes is approved for the client');

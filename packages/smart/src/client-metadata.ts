@@ -11,7 +11,7 @@ import {
   mayBeBackend,
 } from './client.ts';
 import { OAuthError } from './oauth-error.ts';
-import { approvableScope } from './scope-policy.ts';
+import { approvableScope, type CanEverOpen } from './scope-policy.ts';
 import type { Switches } from './token-info.ts';
 
 /** What a registration decides on; the rest of a `Client` is the server's. */
@@ -209,6 +209,8 @@ export interface MetadataPolicy {
   readonly keyHostAllowed: (host: string) => boolean;
   /** The longest `token_life` that may be asked for, s. */
   readonly maxTokenLife: number;
+  /** Whether a scope could ever let anybody in at the FHIR endpoint: others are not approved. */
+  readonly canEverOpen: CanEverOpen;
 }
 
 /**
@@ -265,7 +267,7 @@ export function readMetadata(metadata: Metadata, policy: MetadataPolicy): Client
     authMethod,
     redirectUris,
     grantTypes,
-    scope: approvableScope(asked, grantTypes),
+    scope: approvableScope(asked, grantTypes, policy.canEverOpen),
     launchKinds,
     origins: readOrigins(metadata, redirectUris, launchUrl),
     resourceServer: boolean(metadata, 'resource_server') ?? false,

@@ -2,7 +2,7 @@ import type { Scope, Scopes } from '@lockstep/fhircast';
 import type { BearerTokens, LaunchedBy } from './access.ts';
 import { type Client, isPublic } from './client.ts';
 import type { Clock } from './ports.ts';
-import { grantableScopes } from './scope-policy.ts';
+import { type CanEverOpen, grantableScopes, withoutUseless } from './scope-policy.ts';
 import { digest } from './secrets.ts';
 import type { SignIns } from './sign-ins.ts';
 import type { TokenInfo } from './token-info.ts';
@@ -33,13 +33,21 @@ export class LaunchTokens {
   readonly #signIns: SignIns;
   readonly #clock: Clock;
   readonly #life: number;
+  readonly #canEverOpen: CanEverOpen;
 
-  /** @param life of the tokens, s */
-  constructor(access: BearerTokens, signIns: SignIns, clock: Clock, life = LAUNCH_TOKEN_LIFE) {
-    this.#access = access;
-    this.#signIns = signIns;
-    this.#clock = clock;
-    this.#life = life;
+  /** @param parts `life` of the tokens, s */
+  constructor(parts: {
+    readonly access: BearerTokens;
+    readonly signIns: SignIns;
+    readonly clock: Clock;
+    readonly canEverOpen: CanEverOpen;
+    readonly life?: number | undefined;
+  }) {
+    this.#access = parts.access;
+    this.#signIns = parts.signIns;
+    this.#clock = parts.clock;
+    this.#canEverOpen = parts.canEverOpen;
+    this.#life = parts.life ?? LAUNCH_TOKEN_LIFE;
   }
 
   /**
@@ -57,7 +65,7 @@ export class LaunchTokens {
    * @returns '' when nothing is left
    */
   scope(client: Client, asked?: string, limit?: Scopes): string {
-    const wanted = asked ?? client.scope;
+    const wanted = withoutUseless(asked ?? client.scope, this.#canEverOpen);
     return grantableScopes(wanted, client.scope, 'user')
       .filter((scope) => (asked === undefined ? scope.kind === 'fhircast' : fitsTicket(scope)))
       .filter((scope) => limit?.covers(scope) ?? true)

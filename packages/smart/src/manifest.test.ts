@@ -15,7 +15,7 @@ const MANIFEST = {
   fhir_versions: ['1.0.2', '4.0.1'],
 };
 
-const POLICY = { insecureAllowed: false, keyHostAllowed: () => true, maxTokenLife: 86_400 };
+const POLICY = { insecureAllowed: false, keyHostAllowed: () => true, maxTokenLife: 86_400, canEverOpen: () => true };
 
 test('REG-1 a SMART app manifest becomes a registration', () => {
   const client = readMetadata(readManifest(JSON.stringify(MANIFEST)), POLICY);

@@ -9,6 +9,7 @@ import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { ACCESS_TOKEN_LIFE, refreshLife } from './provider.ts';
 import type { RecordEntry, RecordWrite } from './repository.ts';
+import { type CanEverOpen, withoutUseless } from './scope-policy.ts';
 import { digest, randomToken } from './secrets.ts';
 import type { SignIns } from './sign-ins.ts';
 import type { UserProfile, Users } from './users.ts';
@@ -36,6 +37,7 @@ interface Parts {
   readonly launchContext: LaunchContext;
   /** s. */
   readonly grace: number;
+  readonly canEverOpen: CanEverOpen;
 }
 
 /** What a refresh token stands for, once everything about it was checked. */
@@ -107,7 +109,10 @@ export class RefreshGrant {
     if (token === undefined) throw new OAuthError('invalid_request', 'refresh_token is missing');
     for (;;) {
       const held = await this.#held(client, token, jkt);
-      const scope = narrowed(held.scope, params.get('scope'));
+      const scope = narrowed(
+        withoutUseless(held.scope, this.#parts.canEverOpen),
+        withoutUseless(params.get('scope'), this.#parts.canEverOpen),
+      );
       const accessToken = randomToken();
       const { writes, refreshToken } = this.#renewal(client, token, held);
       // Another request with the same token may have come first: it is looked at again then.

@@ -38,7 +38,11 @@ export const SUPPORTED_SCOPES: readonly string[] = [
  * The scopes a registration is approved for: what it asked for, else all that its grant types can use.
  * @throws OAuthError when nothing of what it asked for is known
  */
-export function approvableScope(asked: string | undefined, grantTypes: readonly GrantType[]): string {
+export function approvableScope(
+  asked: string | undefined,
+  grantTypes: readonly GrantType[],
+  canEverOpen: CanEverOpen,
+): string {
   if (asked === undefined) {
     const parts = [
       ...(grantTypes.includes('authorization_code') ? USER_SCOPES.split(' ') : []),
@@ -47,7 +51,7 @@ export function approvableScope(asked: string | undefined, grantTypes: readonly 
     return [...new Set(parts)].join(' ');
   }
   const known = new Scopes(asked).list
-    .filter((scope) => canWork(scope) && fitsGrants(scope, grantTypes))
+    .filter((scope) => isOfR4(scope) && !isUseless(scope, canEverOpen) && fitsGrants(scope, grantTypes))
     .map(({ text }) => text)
     .join(' ');
   if (known === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
@@ -56,24 +60,24 @@ export function approvableScope(asked: string | undefined, grantTypes: readonly 
 
 const RESOURCE_TYPES: ReadonlySet<string> = new Set(R4_RESOURCE_TYPES);
 
-/** Whether a scope could ever open anything: there are no resources of types that R4 does not have. */
-function canWork(scope: Scope): boolean {
+/** Whether a scope could ever let anybody in at the FHIR endpoint. */
+export type CanEverOpen = (scope: FhirScope) => boolean;
+
+/** Whether a scope could open anything anywhere: there are no resources of types that R4 does not have. */
+function isOfR4(scope: Scope): boolean {
   return scope.kind !== 'fhir' || scope.type === '*' || RESOURCE_TYPES.has(scope.type);
 }
 
-/** Whether a scope could ever let anybody in at the FHIR endpoint. */
-export type CanEverOpen = (scope: FhirScope) => boolean;
+function isUseless(scope: Scope | undefined, canEverOpen: CanEverOpen): boolean {
+  return scope?.kind === 'fhir' && !canEverOpen(scope);
+}
 
 /** The scopes asked for, without those that the FHIR endpoint could never let anybody in with; undefined where none were asked for. */
 export function withoutUseless<T extends string | undefined>(asked: T, canEverOpen: CanEverOpen): T | string {
   if (asked === undefined) return asked;
-  const isUseless = (text: string): boolean => {
-    const [scope] = new Scopes(text).list;
-    return scope?.kind === 'fhir' && !canEverOpen(scope);
-  };
   return asked
     .split(/\s+/)
-    .filter((text) => !isUseless(text))
+    .filter((text) => !isUseless(new Scopes(text).list[0], canEverOpen))
     .join(' ');
 }
 
@@ -123,5 +127,5 @@ function parsed(text: string): Scopes {
 export function grantableScopes(asked: string, approved: string, kind: 'user' | 'backend'): readonly Scope[] {
   const approval = parsed(approved);
   const fits = kind === 'user' ? fitsUser : fitsBackend;
-  return parsed(asked).list.filter((scope) => canWork(scope) && fits(scope) && approval.covers(scope));
+  return parsed(asked).list.filter((scope) => isOfR4(scope) && fits(scope) && approval.covers(scope));
 }

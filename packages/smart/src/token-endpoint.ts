@@ -12,7 +12,7 @@ import { OAuthError } from './oauth-error.ts';
 import type { RequestLimit } from './ports.ts';
 import type { SmartProvider } from './provider.ts';
 import type { RefreshGrant } from './refresh-grant.ts';
-import { type CanEverOpen, withoutUseless } from './scope-policy.ts';
+import type { CanEverOpen } from './scope-policy.ts';
 import { digest } from './secrets.ts';
 
 /** The form parameters of an OAuth POST. @throws OAuthError invalid_request */
@@ -112,8 +112,7 @@ export function tokenRoutes(
       cors.check(request, reply, authenticated.client);
       limitClient(limit, authenticated.client.id, request, reply);
       const jkt = await keyOf(authenticated.client, request, reply);
-      const asked = withoutUseless(params.get('scope'), canEverOpen);
-      return reply.send(await backendToken(access, authenticated, asked, jkt));
+      return reply.send(await backendToken(access, authenticated, params.get('scope'), { jkt, canEverOpen }));
     }
     const client = await authentication.authenticate(credentials, await ownerOf(credentials));
     cors.check(request, reply, client);

@@ -83,6 +83,18 @@ test('REG-5 a JWT of a trusted issuer stands for its user, client and scopes', a
   assert.deepEqual(info.scopes.list.map(({ text }) => text).sort(), ['fhircast/*.*', 'hub/session.*', 'openid']);
 });
 
+test('REG-5 FHR-1 scopes of an issuer that can never open anything are none, named by it or by us', async (t) => {
+  const issuer = await startIssuer(t);
+  const server = await startServer(t, {
+    fhir: true,
+    trustedIssuers: trust(issuer, { scopes: { clinician: 'user/Invoice.rs user/Patient.rs' } }),
+  });
+  const scope = 'clinician user/Basic.cruds user/Observation.rs?nothing=x user/Observation.rs fhircast/*.*';
+  const info = await server.auth.verifyToken(await issuer.sign(server, { scope }));
+  const granted = info?.scopes.list.map(({ text }) => text).sort();
+  assert.deepEqual(granted, ['fhircast/*.*', 'user/Observation.rs', 'user/Patient.rs']);
+});
+
 test('REG-5 users are found by resource, sign-in name or alias; a name of nobody is a name of its own', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   await server.auth.users.add({ id: 'ann', name: 'Ann', reference: 'Practitioner/7', aliases: ['urn:ehr|ann-7'] });

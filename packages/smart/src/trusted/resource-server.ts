@@ -55,6 +55,8 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
     users: NO_USERS,
     addresses: new AuthorizationAddresses(publicUrl),
     fetchIssuer: options.fetchIssuer ?? fetch,
+    // There is no FHIR endpoint here: what opens anything elsewhere is for that to say.
+    canEverOpen: () => true,
     audit: options.audit,
     ended: tell,
   });

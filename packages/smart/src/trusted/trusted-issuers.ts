@@ -7,7 +7,7 @@ import { OAuthError } from '../oauth-error.ts';
 import { type Claims, claimAt } from '../outside/claims.ts';
 import type { AuditEntry, Clock } from '../ports.ts';
 import { RecordRepository } from '../repository.ts';
-import { grantableScopes } from '../scope-policy.ts';
+import { type CanEverOpen, grantableScopes, withoutUseless } from '../scope-policy.ts';
 import { digest } from '../secrets.ts';
 import { type JwsParts, jwsParts, readPart, signatureFits } from '../signatures.ts';
 import type { AccessEnded, TokenInfo } from '../token-info.ts';
@@ -58,6 +58,8 @@ interface Parts {
   readonly users: Pick<Users, 'resolve' | 'withReference'>;
   readonly addresses: AuthorizationAddresses;
   readonly fetchIssuer: typeof fetch;
+  /** Whether a scope could ever let anybody in at the FHIR endpoint, where there is one. */
+  readonly canEverOpen: CanEverOpen;
   readonly audit: (entry: AuditEntry) => void;
   /** Tells that access has ended, here and at the other nodes. */
   readonly ended: (ended: AccessEnded) => Promise<void>;
@@ -233,11 +235,27 @@ export class TrustedIssuers {
       expiresAt: fromWall(clock, end),
       switches: {},
       topics: [],
-      scopes: scopesOf(issuer, claims, who.user === undefined ? 'backend' : 'user'),
+      scopes: this.#scopesOf(issuer, claims, who.user === undefined ? 'backend' : 'user'),
       ...who,
       ...confirmation,
       ...(typeof patient === 'string' && /^[A-Za-z0-9.-]{1,64}$/.test(patient) ? { patient } : {}),
     };
+  }
+
+  /** The issuer's scopes and roles in our words; those that nothing is said about open nothing. */
+  #scopesOf(issuer: TrustedIssuer, claims: Claims, kind: 'user' | 'backend'): Scopes {
+    const theirs = issuer.claims.scopes.flatMap((name) => {
+      const value = claimAt(claims, name);
+      const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+      return list.flatMap((one) => (typeof one === 'string' ? one.split(/\s+/) : []));
+    });
+    const named = theirs.map((one) => issuer.scopes.get(one) ?? (issuer.passScopes ? one : '')).join(' ');
+    const ours = withoutUseless(named, this.#parts.canEverOpen);
+    return new Scopes(
+      grantableScopes(ours, ours, kind)
+        .map(({ text }) => text)
+        .join(' '),
+    );
   }
 
   /** The person whom a token is for, or the sessions that a service may see. */
@@ -504,19 +522,4 @@ function confirmationOf({ cnf }: Claims): { readonly jkt?: string } | undefined 
 
 function isFromTheFuture({ iat }: JWTPayload, now: number): boolean {
   return iat !== undefined && iat - LEEWAY > now / 1000;
-}
-
-/** The issuer's scopes and roles in our words; those that nothing is said about open nothing. */
-function scopesOf(issuer: TrustedIssuer, claims: Claims, kind: 'user' | 'backend'): Scopes {
-  const theirs = issuer.claims.scopes.flatMap((name) => {
-    const value = claimAt(claims, name);
-    const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-    return list.flatMap((one) => (typeof one === 'string' ? one.split(/\s+/) : []));
-  });
-  const ours = theirs.map((one) => issuer.scopes.get(one) ?? (issuer.passScopes ? one : '')).join(' ');
-  return new Scopes(
-    grantableScopes(ours, ours, kind)
-      .map(({ text }) => text)
-      .join(' '),
-  );
 }
