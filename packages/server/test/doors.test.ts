@@ -301,18 +301,22 @@ describe('every door of the server', () => {
       { rateLimit: 100 },
     ));
 
-  it('forbids browsers to guess what an answer is; by https it has them come back by https only', async () => {
+  it('says what every answer is, and forbids browsers to guess it; by https it has them come back by https only', async () => {
     const local = testConfig(EVERYTHING_ON);
     for (const publicUrl of [undefined, 'https://lockstep.example.org']) {
       await withLockstep(
         async ({ routes, port }) => {
           const undecodable = ['/', '/hub/', '/fhir/', '/auth/'].map((path) => ['GET', `${path}%zz`] as const);
           for (const [method, path] of [...served(routes), ...undecodable]) {
-            const { head, status } = await send(
+            const { head, status, body } = await send(
               port,
               `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\nContent-Length: 0`,
             );
             assert.match(head, /x-content-type-options: nosniff/i, `${method} ${path} ${status}`);
+            const [, type = ''] = /content-type: ([^\r\n]+)/i.exec(head) ?? [];
+            // Text names its character set; JSON is UTF-8 by its own rules (RFC 8259 section 8.1).
+            const isNamed = type.startsWith('text/') ? /; ?charset=utf-8$/i.test(type) : /^\w+\/[\w.+-]+/.test(type);
+            assert.ok(body === '' || isNamed, `${method} ${path} ${status}: ${type}`);
             assert.equal(/strict-transport-security: max-age=\d{8}/i.test(head), publicUrl !== undefined, path);
           }
         },
