@@ -10,12 +10,13 @@ import { type Program, startFlood, startServer } from './program.ts';
 import type { Goal, Row, Scenario, Section } from './scenario.ts';
 import { Backend } from './target.ts';
 
-const FLOODS: readonly (readonly [kind: Flood['kind'], label: string])[] = [
-  ['registrations', 'registrations of 900 KB, 50 at once'],
-  ['tokens', 'guessed tokens, 50 at once'],
-  ['half-open', '1,500 half-open sockets'],
-  ['fhir', '2,000 FHIR requests a second'],
-  ['search', 'one search of 1 MB'],
+/** What harm is done, and how much of it must have been done in each turn: otherwise nothing was measured. */
+const FLOODS: readonly (readonly [kind: Flood['kind'], label: string, least: number])[] = [
+  ['registrations', 'registrations of 900 KB, 50 at once', 50],
+  ['tokens', 'guessed tokens, 50 at once', 50],
+  ['half-open', '1,500 half-open sockets', 1_500],
+  ['fhir', '2,000 FHIR requests a second', 50],
+  ['search', 'one search of 1 MB', 1],
 ];
 
 /** Pairs of turns, without harm and with it, ms each. */
@@ -60,7 +61,7 @@ async function harmed(
   program: Program,
   backend: Backend,
   topic: string,
-  { kind, token }: Omit<Flood, 'origin'>,
+  { kind, token, least }: Omit<Flood, 'origin'> & { readonly least: number },
 ): Promise<Row['values']> {
   const pairs: { readonly alone: readonly number[]; readonly beside: readonly number[]; readonly cores: number }[] = [];
   const before = residentBytes(program.pid);
@@ -76,7 +77,9 @@ async function harmed(
     const beside = await turn(backend, topic);
     const cores = (cpuSeconds(program.pid) - usedBefore) / ((performance.now() - startedAt) / 1000);
     flood.send('how many');
-    requests += Number((await once(flood, 'message'))[0]);
+    const sent = Number((await once(flood, 'message'))[0]);
+    if (sent < least) throw new Error(`Of ${kind}, ${sent} were sent in a turn, not ${least}`);
+    requests += sent;
     flood.kill('SIGKILL');
     await once(flood, 'exit');
     clearInterval(look);
@@ -104,11 +107,11 @@ async function run(say: (line: string) => void): Promise<readonly Section[]> {
     const publisher = await Backend.register(program.origin);
     const topic = await publisher.session('Practitioner/1');
     const rows: Row[] = [];
-    for (const [kind, label] of FLOODS) {
+    for (const [kind, label, least] of FLOODS) {
       say(label);
       await attacker.renew();
       await publisher.renew();
-      rows.push({ label, values: await harmed(program, publisher, topic, { kind, token: attacker.token }) });
+      rows.push({ label, values: await harmed(program, publisher, topic, { kind, token: attacker.token, least }) });
     }
     const goals = rows.flatMap(({ label, values }): Goal[] => [
       { what: `median of publishing beside ${label}`, reached: values.ratio ?? 0, limit: LIMIT, unit: '×' },
