@@ -82,6 +82,11 @@ export function cleared(state: SessionState, subscription: string): SessionState
   return { ...state, following };
 }
 
+/** Who does not follow once a logout has ended all contexts: whoever is connected is waited for, and who is gone is forgotten. */
+export function followingAfterLogout({ following, subscriptions }: SessionState): SessionState['following'] {
+  return new Map([...following].filter(([id]) => subscriptions.get(id)?.presence?.is === 'away'));
+}
+
 /** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
 export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
   if (!ids.some((id) => state.following.has(id))) return state;

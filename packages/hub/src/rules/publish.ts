@@ -33,6 +33,7 @@ import {
   type Publish,
 } from './commands.ts';
 import { ContentMap } from './content-map.ts';
+import { followingAfterLogout } from './following.ts';
 import { afterLoss, hasLostContent, NOTHING_CLOSED } from './gap.ts';
 import { followsOnly } from './guests.ts';
 import { heldAfter, tooMuch } from './held-bytes.ts';
@@ -70,9 +71,6 @@ const HOLDING: Omit<Holding<Opening, string>, 'hold'> = {
   content: (content) => new ContentMap(ContentMap.of(content)),
   names: (content) => ContentMap.of(content).names,
 };
-
-/** Who does not follow, where everybody does. */
-const NOBODY: SessionState['following'] = new Map();
 
 const REASONS: Readonly<Record<ContextReason, ReasonCode>> = {
   'not-open': 'not-open',
@@ -298,7 +296,7 @@ function applied(
     changedBy: changesCurrent(state, change.kind, current) ? number : state.changedBy,
     // What was said before a logout is not delivered any more (SUB-11), and no subscriber is behind what is gone.
     loggedOutAt: isLogout ? number : state.loggedOutAt,
-    following: isLogout ? NOBODY : state.following,
+    following: isLogout ? followingAfterLogout(state) : state.following,
     closed: closedAfter(state, change.kind, anchor, anchors, now),
   };
   const full = tooMuch(state, after, maxSessionBytes);
