@@ -12,7 +12,7 @@ import type { EventCalls } from './event-walk/publish.ts';
 const HANDED_ON: ReadonlySet<string> = new Set([
   'server/http/event-door.ts#admit',
   'hub/rules/publish.ts#publish',
-  'store-sqlite/worker-client.ts#call',
+  'store-sqlite/worker-client.ts#ask',
   'store-sqlite/session-tables.ts#commit',
   'server/http/sockets.ts#send',
 ]);

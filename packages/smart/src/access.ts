@@ -140,13 +140,8 @@ export class BearerTokens {
    * @returns undefined for a token that is unknown, expired, revoked, or whose client or user is not active
    */
   async verifyToken(bearer: string): Promise<TokenInfo | undefined> {
-    const cached = this.#cache.get(bearer);
-    const now = this.#clock.now();
-    if (cached && now - cached.checkedAt < RECHECK) {
-      if (now < cached.info.expiresAt) return cached.info;
-      this.#cache.delete(bearer);
-      return undefined;
-    }
+    const remembered = this.remembered(bearer);
+    if (remembered) return remembered;
     for (;;) {
       const endings = this.#endings;
       const loaded = await this.#load(bearer);
@@ -159,6 +154,14 @@ export class BearerTokens {
       this.#cache.set(bearer, loaded);
       return loaded.info;
     }
+  }
+
+  /** What a bearer token stands for that was found good lately; undefined where it has to be looked up. */
+  remembered(bearer: string): TokenInfo | undefined {
+    const cached = this.#cache.get(bearer);
+    if (!cached) return undefined;
+    const now = this.#clock.now();
+    return now - cached.checkedAt < RECHECK && now < cached.info.expiresAt ? cached.info : undefined;
   }
 
   async #load(bearer: string): Promise<Cached | undefined> {

@@ -248,7 +248,9 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const nonces = await DpopNonces.open(records, clock);
   const nonceRequired = options.dpopNonce ?? false;
   const proofs = new DpopProofs(records, clock, { publicUrl: addresses.publicUrl, nonces, nonceRequired });
-  const tokens = new TokenDoor(verifyToken, proofs);
+  const remembered = (bearer: string): TokenInfo | undefined =>
+    bearer.includes('.') ? trusted.remembered(bearer) : access.remembered(bearer);
+  const tokens = new TokenDoor(verifyToken, proofs, remembered);
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);

@@ -24,6 +24,12 @@ export type Admission =
 /** The part of a request that a token is shown with. */
 export type TokenRequest = Pick<FastifyRequest, 'method' | 'originalUrl' | 'headers'>;
 
+/** @returns undefined for a token that is unknown, expired or revoked */
+type LookUp = (token: string) => Promise<TokenInfo | undefined>;
+
+/** @returns undefined for a token that is not remembered, or not good: it is to be looked up */
+type Remembered = (token: string) => TokenInfo | undefined;
+
 /** Tokens that are remembered to have been good. */
 const MOST_FAMILIAR = 20_000;
 
@@ -37,16 +43,30 @@ const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
  * tokens that are bound to a key, with a proof of that key (RFC 9449 section 7).
  */
 export class TokenDoor {
-  readonly #lookUp: (token: string) => Promise<TokenInfo | undefined>;
+  readonly #lookUp: LookUp;
+  readonly #remembered: Remembered;
   readonly #proofs: Pick<DpopProofs, 'check'>;
   /** Tokens that were good when they were last looked up: those of late, and those of the time before. */
   #familiar = new Set<string>();
   #familiarBefore = new Set<string>();
 
-  /** @param lookUp what a token stands for */
-  constructor(lookUp: (token: string) => Promise<TokenInfo | undefined>, proofs: Pick<DpopProofs, 'check'>) {
+  /**
+   * @param lookUp what a token stands for
+   * @param remembered what a token stands for that need not be looked up, since it was just now
+   */
+  constructor(lookUp: LookUp, proofs: Pick<DpopProofs, 'check'>, remembered: Remembered = () => undefined) {
     this.#lookUp = lookUp;
     this.#proofs = proofs;
+    this.#remembered = remembered;
+  }
+
+  /** The token that is presented in the header, where it is good and need not be looked up; undefined asks for `find`. */
+  known(authorization: string | undefined): FoundToken | undefined {
+    const presented = presentedToken(authorization);
+    const info = presented && this.#remembered(presented.token);
+    if (!info) return undefined;
+    this.#remember(presented.token, true);
+    return { scheme: presented.scheme, token: presented.token, info };
   }
 
   /**

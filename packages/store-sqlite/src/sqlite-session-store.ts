@@ -14,11 +14,14 @@ import {
   type StoreNotice,
   type TopicPage,
 } from '@lockstep/store';
+import type { Operations } from './operations.ts';
 import type { WorkerClient } from './worker-client.ts';
 
 /** Rows that are read in one go, and bytes of a log's bodies: what is asked by others comes between. */
 const ROWS = 250;
 const BYTES = 256 * 1024;
+
+const NONE: readonly string[] = [];
 
 /** Sessions on the worker. Its notices are all of this process: the file has one owner. */
 export class SqliteSessionStore implements SessionStore {
@@ -50,38 +53,19 @@ export class SqliteSessionStore implements SessionStore {
     return (await this.load(topic))?.revision ?? 0;
   }
 
-  async commit(commit: Commit): Promise<CommitResult> {
-    const { topic, expected, at, append, dropUpTo = 0, index } = commit;
-    requireName('topic', topic);
-    requireCount('expected', expected);
-    requireCount('at', at);
-    requireCount('dropUpTo', dropUpTo);
-    const parts: (string | null)[] = [];
-    for (const [name, body] of commit.parts) parts.push(name, body);
-    const log: (string | number)[] = [];
-    for (const entry of append) {
-      if (entry.number !== append[0]!.number + log.length / 4)
-        throw new RangeError(`entry ${entry.number} leaves a gap`);
-      requireCount('at of an entry', entry.at);
-      log.push(entry.number, entry.id, entry.at, entry.body);
-    }
-    const epoch = `${this.#opening}.${(this.#commits++).toString(36)}`;
-    const revision = await this.#worker.call(
-      'commit',
-      topic,
-      expected,
-      commit.epoch ?? null,
-      epoch,
-      at,
-      parts,
-      log,
-      index?.add ?? [],
-      index?.remove ?? [],
-      dropUpTo,
-    );
-    if (revision <= 0) return { ok: false, revision: -revision };
-    this.#tell({ kind: 'commit', topic, revision, epoch, commit, local: true });
-    return { ok: true, revision, epoch };
+  commit(commit: Commit): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      const { topic } = commit;
+      const epoch = `${this.#opening}.${(this.#commits++).toString(36)}`;
+      const answered = (revision: number): void => {
+        if (revision <= 0) resolve({ ok: false, revision: -revision });
+        else {
+          this.#tell({ kind: 'commit', topic, revision, epoch, commit, local: true });
+          resolve({ ok: true, revision, epoch });
+        }
+      };
+      this.#worker.ask(commitRequest(commit, epoch), answered, reject);
+    });
   }
 
   async readLog(
@@ -212,6 +196,25 @@ export class SqliteSessionStore implements SessionStore {
       }
     }
   }
+}
+
+/** A commit as flat values. @throws RangeError where it cannot be */
+function commitRequest(commit: Commit, epoch: string): [name: 'commit', ...of: Parameters<Operations['commit']>] {
+  const { topic, expected, at, append, dropUpTo = 0, index } = commit;
+  requireName('topic', topic);
+  requireCount('expected', expected);
+  requireCount('at', at);
+  requireCount('dropUpTo', dropUpTo);
+  const parts: (string | null)[] = [];
+  for (const [name, body] of commit.parts) parts.push(name, body);
+  const log: (string | number)[] = [];
+  for (const entry of append) {
+    if (entry.number !== append[0]!.number + log.length / 4) throw new RangeError(`entry ${entry.number} leaves a gap`);
+    requireCount('at of an entry', entry.at);
+    log.push(entry.number, entry.id, entry.at, entry.body);
+  }
+  const { add = NONE, remove = NONE } = index ?? {};
+  return ['commit', topic, expected, commit.epoch ?? null, epoch, at, parts, log, add, remove, dropUpTo];
 }
 
 function requireName(what: string, value: string): void {

@@ -113,12 +113,23 @@ export class WorkerClient {
    * @throws RangeError when the caller asks for what cannot be
    */
   call<K extends OperationName>(name: K, ...args: Parameters<Operations[K]>): Promise<ReturnType<Operations[K]>> {
-    return new Promise((resolve, reject) => {
-      this.requireOpen();
-      const request = [name, ...args] as unknown as Request;
-      if (this.#waiting.add({ request, resolve: resolve as (value: unknown) => void, reject })) this.#schedule();
-      else reject(new StoreUnavailable('the store cannot keep up', 1));
-    });
+    return new Promise((resolve, reject) => this.ask([name, ...args], resolve, reject));
+  }
+
+  /**
+   * The same for who makes its own promise of the answer. Either function is called later, never at once.
+   * @param request the operation's name and what it is given
+   * @throws StoreUnavailable when the store is closed or its thread has ended
+   */
+  ask<K extends OperationName>(
+    request: readonly [name: K, ...args: Parameters<Operations[K]>],
+    answered: (answer: ReturnType<Operations[K]>) => void,
+    failed: (error: Error) => void,
+  ): void {
+    this.requireOpen();
+    const resolve = answered as (value: unknown) => void;
+    if (this.#waiting.add({ request: request as unknown as Request, resolve, reject: failed })) this.#schedule();
+    else throw new StoreUnavailable('the store cannot keep up', 1);
   }
 
   /** @throws StoreUnavailable when the store is closed or its thread has ended */
@@ -212,9 +223,9 @@ export class WorkerClient {
   #answered(answers: Answers): void {
     const batch = this.#underWay ?? [];
     this.#underWay = undefined;
-    const failures = new Map(answers.failures);
+    const failures = answers.failures.length > 0 ? new Map(answers.failures) : undefined;
     for (let i = 0; i < batch.length; i++) {
-      const failure = failures.get(i);
+      const failure = failures?.get(i);
       if (failure === undefined) batch[i]!.resolve(answers.values[i]);
       else batch[i]!.reject(errorOf(failure));
     }

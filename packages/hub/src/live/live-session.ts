@@ -1,6 +1,6 @@
 import type { Commit, CommitResult, Listening, LogPosition } from '@lockstep/store';
 import { type Channel, pausedFor, runningTime } from '../ports.ts';
-import { type Decision, type Done, done, type Effect, type SessionCommand } from '../rules/commands.ts';
+import { type Decision, type Done, done, type Effect, type Publish, type SessionCommand } from '../rules/commands.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { nextDeadline } from '../rules/lease.ts';
 import type { Rejection } from '../rules/reasons.ts';
@@ -24,7 +24,13 @@ import { isInLog, withLog } from './logged-before.ts';
 import { MissedEvents } from './missed-events.ts';
 import { JobQueue } from './queue.ts';
 import { newsSince } from './reread-session.ts';
-import type { LiveSessionOptions, LiveSessionParts, SessionHere } from './session-parts.ts';
+import {
+  type CommandMaker,
+  commandOf,
+  type LiveSessionOptions,
+  type LiveSessionParts,
+  type SessionHere,
+} from './session-parts.ts';
 import { SocketSubscribers } from './socket-subscribers.ts';
 import { SubscriberReports } from './subscriber-reports.ts';
 import type { SubscriberSocket } from './subscriber-socket.ts';
@@ -133,8 +139,14 @@ export class LiveSession implements SessionHere {
   }
 
   /** Decides one command and carries out what follows from it, once everything queued before has ended: at once where nothing is. */
-  execute(command: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision> {
-    return this.#jobs.begin() ? this.#jobs.until(this.decide(command)) : this.#jobs.wait(() => this.decide(command));
+  execute(make: CommandMaker): Promise<Decision> {
+    if (!this.#jobs.begin()) return this.#jobs.wait(() => this.decide(make));
+    try {
+      return this.#jobs.until(this.decide(make));
+    } catch (error) {
+      this.#jobs.end();
+      return Promise.reject(error);
+    }
   }
 
   /** The session's state. Call within `run`. @returns undefined when there is no such session */
@@ -156,65 +168,96 @@ export class LiveSession implements SessionHere {
   }
 
   /**
-   * Decides a command and makes the decision durable, then carries out what follows. Call within `run`. When another node was
-   * first, the command is decided again on what that node left (CON-8): also where it is refused, or changes nothing.
+   * Decides a command and makes the decision durable, then carries out what follows. Call within `run`. Where all that is needed is in
+   * memory, as for nearly every event, the decision is with the store before this returns. When another node was first, the command is
+   * decided again on what that node left (CON-8): also where it is refused, or changes nothing.
    */
-  async decide(make: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision> {
-    const { clock, decide, store } = this.#parts;
-    for (let read = false; ; read = true) {
-      const held = this.#state;
-      const before = held ?? (await this.state());
-      const given = typeof make === 'function' ? make(before) : make;
-      // Its commit was made, though its answer was lost, or a second attempt at it refused.
-      if ('eventId' in given && this.#log.numberOf(given.eventId) !== undefined) return done(before);
-      const command =
-        given.kind === 'publish' && isInLog(given, this.#log)
-          ? await withLog(given, this.#log, this.topic, store)
-          : given;
-      const now = clock.now();
-      this.usedAt = now;
-      const decision = decide(before, command, now, pausedFor(clock));
-      const changes = decision.ok && decision.state !== before;
-      if (!changes && held && !read && (await this.#isBehind())) {
-        await this.#reload(NOTICE_UNDER_WAY);
-        continue;
-      }
-      if (!decision.ok) return decision;
-      if (changes && !(await this.#commit(before, decision, now))) {
-        await this.#reload(NOTICE_UNDER_WAY);
-        continue;
-      }
-      for (const effect of decision.effects) if (effect.kind === 'redeliver') await this.#redelivered(effect.number);
-      return decision;
-    }
+  decide(make: CommandMaker): Promise<Decision> {
+    return this.#decideFromMemory(make) ?? this.#decideFromStore(make, this.#state !== undefined);
   }
 
-  /** @returns false where another node was first */
-  async #commit(before: SessionState | undefined, { state, effects }: Done, now: number): Promise<boolean> {
-    if (!state) return this.#erase(before, effects);
+  /** @returns undefined where the session, or what its log holds of the command, has to be read first: nothing has happened then */
+  #decideFromMemory(make: CommandMaker): Promise<Decision> | undefined {
+    const before = this.#state;
+    if (!before) return undefined;
+    const command = commandOf(make, before);
+    if (this.#isDone(command) || this.#needsLog(command)) return undefined;
+    return this.#decided(before, command, make, true);
+  }
+
+  /** @param mayBeBehind whether another node may have changed the session since it was read */
+  async #decideFromStore(make: CommandMaker, mayBeBehind: boolean): Promise<Decision> {
+    const before = await this.state();
+    const command = commandOf(make, before);
+    if (this.#isDone(command)) return done(before);
+    const known = this.#needsLog(command) ? await withLog(command, this.#log, this.topic, this.#parts.store) : command;
+    return this.#decided(before, known, make, mayBeBehind);
+  }
+
+  /** Decides a command on what another node has left (CON-8). */
+  async #decideAgain(make: CommandMaker): Promise<Decision> {
+    await this.#reload(NOTICE_UNDER_WAY);
+    return this.#decideFromStore(make, false);
+  }
+
+  /** Whether the command's commit was made already, though its answer was lost, or a second attempt at it refused. */
+  #isDone(command: SessionCommand): boolean {
+    return 'eventId' in command && this.#log.numberOf(command.eventId) !== undefined;
+  }
+
+  #needsLog(command: SessionCommand): command is Publish {
+    return command.kind === 'publish' && isInLog(command, this.#log);
+  }
+
+  #decided(
+    before: SessionState | undefined,
+    command: SessionCommand,
+    make: CommandMaker,
+    mayBeBehind: boolean,
+  ): Promise<Decision> {
+    const { clock, decide } = this.#parts;
+    const now = clock.now();
+    this.usedAt = now;
+    const decision = decide(before, command, now, pausedFor(clock));
+    return decision.ok && decision.state !== before
+      ? this.#commit(before, decision, now, make)
+      : this.#unchanged(decision, make, mayBeBehind);
+  }
+
+  async #unchanged(decision: Decision, make: CommandMaker, mayBeBehind: boolean): Promise<Decision> {
+    if (mayBeBehind && (await this.#isBehind())) return this.#decideAgain(make);
+    if (!decision.ok) return decision;
+    for (const effect of decision.effects) if (effect.kind === 'redeliver') await this.#redelivered(effect.number);
+    return decision;
+  }
+
+  /** Makes a decision durable, then carries out what follows. Where another node was first, its command is decided again. */
+  #commit(before: SessionState | undefined, decision: Done, now: number, make: CommandMaker): Promise<Decision> {
+    const { state, effects } = decision;
+    if (!state) return this.#erase(before, decision, make);
     const held = { revision: this.#revision, epoch: this.#epoch };
     const { commit, appended, why } = written(this.topic, before, state, effects, held, now);
     const { store, clock, activity } = this.#parts;
     const decidedAt = runningTime(clock);
-    let result: CommitResult;
-    try {
-      result = await store.commit(commit);
-    } catch (error) {
+    const stored = (result: CommitResult): Decision | Promise<Decision> => {
+      activity.committed(decidedAt);
+      if (!result.ok) return this.#decideAgain(make);
+      this.#state = state;
+      this.#revision = result.revision;
+      this.#epoch = result.epoch;
+      if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
+      if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
+      for (const { logged, accepted } of appended) this.#broadcast(new Delivery(logged, accepted), result.epoch);
+      this.#carryOut(before, state, effects);
+      this.#changed(before, state, why);
+      return decision;
+    };
+    const failed = (error: unknown): never => {
       // It may have happened all the same: no answer is given from a state that may be stale.
       this.#uncertain(this);
       throw error;
-    }
-    activity.committed(decidedAt);
-    if (!result.ok) return false;
-    this.#state = state;
-    this.#revision = result.revision;
-    this.#epoch = result.epoch;
-    if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
-    if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
-    for (const { logged, accepted } of appended) this.#broadcast(new Delivery(logged, accepted), result.epoch);
-    this.#carryOut(before, state, effects);
-    this.#changed(before, state, why);
-    return true;
+    };
+    return store.commit(commit).then(stored, failed);
   }
 
   /** What else follows from a decision of this node. */
@@ -259,18 +302,20 @@ export class LiveSession implements SessionHere {
     if (before?.following !== after.following) this.audience.tellFollowing(after);
   }
 
-  async #erase(before: SessionState | undefined, effects: readonly Effect[]): Promise<boolean> {
+  async #erase(before: SessionState | undefined, decision: Done, make: CommandMaker): Promise<Decision> {
     const { store, activity } = this.#parts;
-    for (const effect of effects) {
+    for (const effect of decision.effects) {
       if (effect.kind !== 'erase') continue;
       const { reason } = effect;
-      // Another node may have let somebody in since: then it is decided again.
-      if (!(await store.erase(this.topic, { revision: this.#revision, epoch: this.#epoch ?? '' }))) return false;
+      // Another node may have let somebody in since.
+      if (!(await store.erase(this.topic, { revision: this.#revision, epoch: this.#epoch ?? '' }))) {
+        return this.#decideAgain(make);
+      }
       for (const subscription of before?.subscriptions.values() ?? []) this.#webhooks?.ended(subscription, reason);
       this.endAll(reason);
       activity.observe(this.topic, { kind: 'session-ended', reason });
     }
-    return true;
+    return decision;
   }
 
   /** Here and on the other nodes. */

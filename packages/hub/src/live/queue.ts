@@ -3,17 +3,15 @@ export class JobQueue {
   /** Each gives what tells its caller; by then the queue is idle again, unless more is queued. */
   readonly #waiting: (() => Promise<() => void>)[] = [];
   #running = false;
-  readonly #ended = (): void => {
-    this.#running = false;
-    if (this.#waiting.length > 0) void this.#drain();
-  };
+  readonly #ended = (): void => this.end();
 
   get idle(): boolean {
     return !this.#running;
   }
 
   /**
-   * Begins a job at once where nothing is under way: the caller does it, and gives what it becomes to `until`.
+   * Begins a job at once where nothing is under way: the caller does it, and gives what it becomes to `until`, or says that it has
+   * ended.
    * @returns false where something is: then `wait` does the job
    */
   begin(): boolean {
@@ -26,6 +24,12 @@ export class JobQueue {
   until<T>(result: Promise<T>): Promise<T> {
     result.then(this.#ended, this.#ended);
     return result;
+  }
+
+  /** The job that was begun has ended: the queue is idle again, or goes on. */
+  end(): void {
+    this.#running = false;
+    if (this.#waiting.length > 0) void this.#drain();
   }
 
   /** Runs the job once everything queued before has ended. */

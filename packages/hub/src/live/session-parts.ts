@@ -32,6 +32,13 @@ export interface LiveSessionOptions extends AudienceOptions {
   readonly shared: boolean;
 }
 
+/** A command, or what makes it of the session's state: again where it is decided again. */
+export type CommandMaker = SessionCommand | ((state: SessionState | undefined) => SessionCommand);
+
+export function commandOf(make: CommandMaker, state: SessionState | undefined): SessionCommand {
+  return typeof make === 'function' ? make(state) : make;
+}
+
 /** A session on this node, as its parts see it. `LiveSession` says what each of these does. */
 export interface SessionHere {
   readonly topic: string;
@@ -44,7 +51,7 @@ export interface SessionHere {
   run<T>(job: () => Promise<T>): Promise<T>;
   state(): Promise<SessionState | undefined>;
   current(): Promise<SessionState | undefined>;
-  decide(command: SessionCommand | ((state: SessionState | undefined) => SessionCommand)): Promise<Decision>;
+  decide(make: CommandMaker): Promise<Decision>;
 }
 
 /** Why a subscription ends whose subscriber missed what the log no longer has. */

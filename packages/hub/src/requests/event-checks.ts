@@ -63,10 +63,20 @@ export class EventChecks {
    * Decides a published event, once everything that was published in its session before is decided.
    * @param size characters of its context
    */
-  async decide(topic: string, command: Publish, size: number): Promise<Decision> {
+  decide(topic: string, command: Publish, size: number): Promise<Decision> {
     const isLarge = this.#isLarge(command);
-    const line = this.#lines.get(topic) ?? new JobQueue();
-    if (!isLarge && line.idle) return this.#live.of(topic).execute(command);
+    const line = this.#lines.get(topic);
+    if (!isLarge && (!line || line.idle)) return this.#live.of(topic).execute(command);
+    return this.#decideInLine(topic, command, size, isLarge, line ?? new JobQueue());
+  }
+
+  async #decideInLine(
+    topic: string,
+    command: Publish,
+    size: number,
+    isLarge: boolean,
+    line: JobQueue,
+  ): Promise<Decision> {
     const waiting: WaitingEvent = { topic, access: command.access, size, ended: false };
     if (this.#isFull(waiting)) {
       return refuse('too-many-waiting', 'Too many large events are being looked into: publish this one again later');

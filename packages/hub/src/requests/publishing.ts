@@ -115,6 +115,19 @@ class ReadAnchors implements OpenAnchors {
   }
 }
 
+/** The body of an event that is published. */
+interface PublishedBody {
+  /** As its client wrote it. */
+  readonly written: ExactJson;
+  /** The same in the words of 3.0.0, where its client writes a dialect. */
+  readonly exact: ExactJson;
+  /** The topic in the path, if there is one (PUB-1). */
+  readonly pathTopic: string | undefined;
+}
+
+const ACCEPTED: Answer<202> = { ok: true, value: 202 };
+const PARTLY_ACCEPTED: Answer<206> = { ok: true, value: 206 };
+
 export interface PublishingParts {
   readonly ids: Ids;
   readonly policy: Policy;
@@ -153,49 +166,87 @@ export class Publishing {
     return this.publishRead(access, exact.value, pathTopic);
   }
 
-  /** The same for a body that was read already. */
-  async publishRead(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
-    const { policy, topics, ids, live, activity } = this.#parts;
-    const { reads, anchorAlone } = publisherRules(access.switches, policy.profile);
-    const hasDialect = dialectsOf(access.switches).length > 0;
-    const plain = hasDialect ? await this.#withoutDialect(access, written) : ({ ok: true, value: written } as const);
+  /**
+   * The same for a body that was read already. Where nothing else is under way in its session, the event is decided and given to the
+   * store before this returns.
+   */
+  publishRead(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
+    try {
+      const hasDialect = dialectsOf(access.switches).length > 0;
+      return hasDialect
+        ? this.#publishDialect(access, written, pathTopic)
+        : this.#publishPlain(access, { written, exact: written, pathTopic });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #publishDialect(access: Access, written: ExactJson, pathTopic?: string): Promise<Answer<202 | 206>> {
+    const plain = await this.#withoutDialect(access, written);
     if (!plain.ok) return this.#refuse(access, plain, pathTopic);
-    const exact = plain.value;
-    const body = exact.value;
+    return this.#publishPlain(access, { written, exact: plain.value, pathTopic });
+  }
+
+  /** Publishes an event in the words of 3.0.0, or of its drafts. */
+  #publishPlain(access: Access, body: PublishedBody): Promise<Answer<202 | 206>> {
+    const { policy, topics } = this.#parts;
+    const { written, exact, pathTopic } = body;
+    const { reads, anchorAlone } = publisherRules(access.switches, policy.profile);
     // What the readers of drafts and dialects make was not looked into.
-    const read = parseEvent(READERS[reads](body), anchorAlone, reads === '3.0.0' && !hasDialect);
-    if (!read.ok) return this.#refuse(access, refuse('invalid', inDialect(access, read.reason)), pathTopic);
-    const event = access.switches.senderFields === true ? withSender(read.value, body) : read.value;
+    const read = parseEvent(READERS[reads](exact.value), anchorAlone, reads === '3.0.0' && exact === written);
+    if (!read.ok) {
+      const refusal = refuse('invalid', inDialect(access, read.reason));
+      return Promise.resolve(this.#refuse(access, refusal, pathTopic));
+    }
+    const event = access.switches.senderFields === true ? withSender(read.value, exact.value) : read.value;
     const writtenTopic = event.message.event['hub.topic'];
     if (pathTopic !== undefined && topics.plain(pathTopic) !== topics.plain(writtenTopic)) {
       const refusal = refuse('invalid', 'event.hub.topic and the topic in the path differ');
-      return this.#refuse(access, refusal, pathTopic, event);
+      return Promise.resolve(this.#refuse(access, refusal, pathTopic, event));
     }
-    const own = topics.held(writtenTopic) ?? (await topics.own(access, writtenTopic));
-    if (!own.ok) return this.#refused(access, own, undefined, event);
-    const request = withTopic(event, own.value);
+    const held = topics.held(writtenTopic);
+    if (held) return this.#publishIn(held.value, access, event, body);
+    return topics
+      .own(access, writtenTopic)
+      .then((own) =>
+        own.ok ? this.#publishIn(own.value, access, event, body) : this.#refused(access, own, undefined, event),
+      );
+  }
+
+  /** @param topic the Hub's own */
+  #publishIn(
+    topic: string,
+    access: Access,
+    event: EventRequest,
+    { written, exact }: PublishedBody,
+  ): Promise<Answer<202 | 206>> {
+    const request = withTopic(event, topic);
     const command: Publish = {
       kind: 'publish',
       access,
       request,
       exact,
-      versionId: ids.uuid(),
+      versionId: this.#parts.ids.uuid(),
       fingerprint: eventFingerprint(access, event, written),
     };
-    const decision = await this.#decide(own.value, command, written);
+    return this.#decide(topic, command, written).then((decision) => this.#answer(command, topic, decision));
+  }
+
+  #answer({ access, request }: Publish, topic: string, decision: Decision): Answer<202 | 206> {
+    const { live, activity } = this.#parts;
     if (!decision.ok) {
-      const answer = this.#refuse(access, decision, own.value, request);
-      live.dropUnused(live.of(own.value));
+      const answer = this.#refuse(access, decision, topic, request);
+      live.dropUnused(live.of(topic));
       return answer;
     }
     activity.counts.published += 1;
     let partly = false;
     for (const effect of decision.effects) {
       if (effect.kind !== 'event') continue;
-      activity.published(own.value, effect.event, access.clientId);
+      activity.published(topic, effect.event, access.clientId);
       partly ||= effect.partly === true;
     }
-    return { ok: true, value: partly ? 206 : 202 };
+    return partly ? PARTLY_ACCEPTED : ACCEPTED;
   }
 
   #decide(topic: string, command: Publish, written: ExactJson): Promise<Decision> {

@@ -9,7 +9,7 @@ import type { Begun, Caller } from './begun-requests.ts';
 import { doorHeaders, mayCome } from './doors/guard.ts';
 import type { Limiter } from './doors/limiter.ts';
 import type { EarlyRefusals } from './early-refusals.ts';
-import { isSubscription, readJson } from './hub-bodies.ts';
+import { type HubJson, isSubscription, readJson } from './hub-bodies.ts';
 import { requestId } from './request-id.ts';
 import type { CountRequest } from './request-metrics.ts';
 
@@ -36,6 +36,15 @@ export interface EventDoorOptions {
   readonly https: boolean;
   /** Every address that the framework serves, `POST /hub/session`. */
   readonly routes: readonly string[];
+}
+
+/** A request that has arrived whole. */
+interface Arrived {
+  readonly caller: Caller;
+  readonly ip: string;
+  /** ms, of `performance.now()`. */
+  readonly startedAt: number;
+  readonly body: Buffer;
 }
 
 /** Takes a request that this door does not answer, from where it has come to. */
@@ -70,17 +79,35 @@ export class EventDoor {
     return length > 0 && length <= bodyLimit;
   }
 
-  /** @param otherwise takes what is not accepted here */
-  async admit(request: IncomingMessage, response: ServerResponse, otherwise: HandOver): Promise<void> {
+  /**
+   * Takes a request whose token has to be looked up.
+   * @param otherwise takes what is not accepted here
+   */
+  async lookUp(request: IncomingMessage, response: ServerResponse, otherwise: HandOver): Promise<void> {
     const startedAt = performance.now();
-    const { tokens, limiter, refusals, addressOf } = this.#options;
     let found: FoundToken | undefined;
     try {
-      found = await tokens.find(request.headers.authorization);
+      found = await this.#options.tokens.find(request.headers.authorization);
     } catch {
       otherwise(request, response, {});
       return;
     }
+    this.admit(request, response, found, otherwise, startedAt);
+  }
+
+  /**
+   * Takes a request with what its token stands for.
+   * @param otherwise takes what is not accepted here
+   * @param startedAt ms, of `performance.now()`
+   */
+  admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    found: FoundToken | undefined,
+    otherwise: HandOver,
+    startedAt = performance.now(),
+  ): void {
+    const { limiter, refusals, addressOf } = this.#options;
     const info = found?.info;
     if (!info || found?.scheme !== 'Bearer' || info.jkt !== undefined || this.#isClosed) {
       otherwise(request, response, { token: { found } });
@@ -97,7 +124,7 @@ export class EventDoor {
     request.on('end', () => {
       const [first] = chunks;
       const body = first && chunks.length === 1 ? first : Buffer.concat(chunks);
-      void this.#read(request, response, { caller, ip, startedAt, body }, otherwise);
+      this.#read(request, response, { caller, ip, startedAt, body }, otherwise);
     });
     request.on('error', (error) => {
       const failed = (): Readable => new Readable({ read: () => undefined }).destroy(error);
@@ -105,14 +132,8 @@ export class EventDoor {
     });
   }
 
-  async #read(
-    request: IncomingMessage,
-    response: ServerResponse,
-    came: { readonly caller: Caller; readonly ip: string; readonly startedAt: number; readonly body: Buffer },
-    otherwise: HandOver,
-  ): Promise<void> {
-    const { hub, audit, auditPatients, count, https } = this.#options;
-    const { caller, ip, startedAt } = came;
+  #read(request: IncomingMessage, response: ServerResponse, came: Arrived, otherwise: HandOver): void {
+    const { caller } = came;
     const topic = ADDRESS.exec(request.url ?? '')?.[1];
     const body = (): Readable => Readable.from([came.body]);
     const read = readJson(request.headers, came.body);
@@ -120,28 +141,34 @@ export class EventDoor {
       otherwise(request, response, { caller, body });
       return;
     }
-    const published = hub.publishing.publishRead(caller, read.exact, topic);
-    let answer: Awaited<typeof published> | undefined;
-    try {
-      answer = await published;
-    } catch {
-      // The framework says what is wrong.
-    }
-    if (!answer?.ok) {
-      otherwise(request, response, { caller, body, published });
-      return;
-    }
+    const published = this.#options.hub.publishing.publishRead(caller, read.exact, topic);
+    // The framework says what is wrong.
+    const refused = (): void => otherwise(request, response, { caller, body, published });
+    void published.then(
+      (answer) =>
+        answer.ok ? this.#accepted(request, response, came, { status: answer.value, topic, read }) : refused(),
+      refused,
+    );
+  }
+
+  #accepted(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { caller, ip, startedAt }: Arrived,
+    { status, topic, read }: { readonly status: number; readonly topic: string | undefined; readonly read: HubJson },
+  ): void {
+    const { audit, auditPatients, count, https } = this.#options;
     const id = requestId(request);
     if (audit) {
       const { clientId, user } = caller;
       const who = { clientId, ...(user !== undefined && { user }) };
       const described = describePublished(read.json, topic, auditPatients);
-      audit.record({ ...who, ...described, status: answer.value, address: ip, requestId: id });
+      audit.record({ ...who, ...described, status, address: ip, requestId: id });
     }
     const headers = doorHeaders(DOOR, request.headers, id, https);
     headers['content-length'] = '0';
-    response.writeHead(answer.value, headers).end();
+    response.writeHead(status, headers).end();
     const route = topic === undefined ? '/hub' : '/hub/:topic';
-    count({ method: 'POST', route, status: answer.value }, (performance.now() - startedAt) / 1000, request.headers);
+    count({ method: 'POST', route, status }, (performance.now() - startedAt) / 1000, request.headers);
   }
 }

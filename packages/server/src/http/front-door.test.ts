@@ -183,13 +183,15 @@ describe('before the framework', () => {
   it('events of a token that was good lately begin at once, its other requests two in a turn', async () => {
     const begun: string[] = [];
     const tokens = {
+      known: () => undefined,
       isFamiliar: () => true,
       find: async () => undefined,
       admit: () => assert.fail('nobody is refused'),
     };
     const events = {
       takes: ({ url }: IncomingMessage) => url === '/hub',
-      admit: async () => void begun.push('event'),
+      admit: () => assert.fail('no token here is known'),
+      lookUp: async () => void begun.push('event'),
     };
     const front = new FrontDoor({
       tokens,

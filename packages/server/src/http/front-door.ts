@@ -11,7 +11,7 @@ import { cleanAddress, splitAddress } from './request-address.ts';
 import { RequestTurns } from './request-turns.ts';
 
 export interface FrontDoorOptions {
-  readonly tokens: Pick<TokenDoor, 'find' | 'isFamiliar' | 'admit'>;
+  readonly tokens: Pick<TokenDoor, 'known' | 'find' | 'isFamiliar' | 'admit'>;
   readonly limiter: Limiter;
   /** ms. */
   readonly now: () => number;
@@ -54,10 +54,16 @@ export class FrontDoor {
 
   readonly handle: RequestListener = (request, response) => {
     const { events, tokens, addressOf } = this.#options;
+    const { authorization } = request.headers;
     const isEvent = events.takes(request);
-    const isFamiliar = tokens.isFamiliar(request.headers.authorization);
+    const known = isEvent ? tokens.known(authorization) : undefined;
+    if (known) {
+      events.admit(request, response, known, this.#otherwise);
+      return;
+    }
+    const isFamiliar = tokens.isFamiliar(authorization);
     if (isEvent && isFamiliar) {
-      void events.admit(request, response, this.#otherwise);
+      void events.lookUp(request, response, this.#otherwise);
       return;
     }
     // Who has one IPv6 address has all of its network: turns are the network's.
@@ -65,7 +71,7 @@ export class FrontDoor {
     const run = (): void => {
       // The client may be gone by now.
       if (request.destroyed) return;
-      if (isEvent) void events.admit(request, response, this.#otherwise);
+      if (isEvent) void events.lookUp(request, response, this.#otherwise);
       else void this.#admit(request, response);
     };
     if (isFamiliar) this.#turns.begin(`known at ${network}`, run);

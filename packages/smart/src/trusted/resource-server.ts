@@ -71,7 +71,7 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
   const proofs = new DpopProofs(records, clock, { publicUrl, nonces, nonceRequired: options.dpopNonce ?? false });
   const verifyToken: TokenVerifier['verifyToken'] = (token) => trusted.verify(token);
   return {
-    tokens: new TokenDoor(verifyToken, proofs),
+    tokens: new TokenDoor(verifyToken, proofs, (token) => trusted.remembered(token)),
     async plugin(app) {
       readBodies(app);
       answerErrors(app, logger);

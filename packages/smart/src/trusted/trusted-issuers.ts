@@ -100,7 +100,7 @@ export class TrustedIssuers {
     const id = digest(bearer);
     const now = this.#parts.clock.now();
     const cached = this.#cache.get(id);
-    if (cached && now < cached.until) return cached.info && now < cached.info.expiresAt ? cached.info : undefined;
+    if (cached && now < cached.until) return stillGood(cached, now);
     for (;;) {
       const endings = this.#endings;
       const { info, until } = await this.#load(bearer, id, now + TRUST_FOR);
@@ -108,6 +108,14 @@ export class TrustedIssuers {
       this.#remember(id, { info, until });
       return info;
     }
+  }
+
+  /** What a token stands for that was found good within the last minute; undefined where it has to be looked at. */
+  remembered(bearer: string): TokenInfo | undefined {
+    if (this.#cache.size === 0 || bearer.length > MAX_TOKEN) return undefined;
+    const now = this.#parts.clock.now();
+    const cached = this.#cache.get(digest(bearer));
+    return cached && now < cached.until ? stillGood(cached, now) : undefined;
   }
 
   #remember(id: string, cached: Cached): void {
@@ -481,6 +489,11 @@ function isOfSignIn({ sid, auth_time: time, amr }: Claims): boolean {
 /** ms since the epoch; undefined for what is no time: a token that never ends is none (RFC 9068 section 2.2). */
 function endOf(exp: unknown): number | undefined {
   return typeof exp === 'number' && exp * 1000 <= MOST_TIME ? exp * 1000 : undefined;
+}
+
+/** The answer that is remembered, unless its token has expired since. */
+function stillGood({ info }: Cached, now: number): TokenInfo | undefined {
+  return info && now < info.expiresAt ? info : undefined;
 }
 
 function logoutKey(issuer: TrustedIssuer, kind: 'sid' | 'sub', value: string): string {
