@@ -55,26 +55,30 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
   const { method, url } = isObject(request) ? request : {};
   const put = method === 'PUT';
   const own = put ? resourceKey(resource) : undefined;
-  const keys = own ? [own] : [];
-  const urns: string[] = [];
-  for (const [index, name] of [url, fullUrl].entries()) {
+  let key = own;
+  let urn: string | undefined;
+  let disagree = false;
+  const names = [url, fullUrl];
+  for (let at = 0; at < names.length; at++) {
+    const name = names[at];
     if (name === undefined) continue;
-    const key = typeof name === 'string' ? namedResource(name) : undefined;
-    if (key) keys.push(key);
-    // A full URL may be any address; it is then a name like a urn.
-    else if (typeof name === 'string' && name !== '' && (index === 1 || /^urn:/i.test(name))) urns.push(name);
-    else return obstacle('malformed-update', where);
+    const named = typeof name === 'string' ? namedResource(name) : undefined;
+    if (named) {
+      disagree ||= key !== undefined && keyText(named) !== keyText(key);
+      key ??= named;
+      // A full URL may be any address; it is then a name like a urn.
+    } else if (typeof name === 'string' && name !== '' && (at === 1 || /^urn:/i.test(name))) {
+      disagree ||= urn !== undefined && urn !== name;
+      urn ??= name;
+    } else return obstacle('malformed-update', where);
   }
-  const [key] = keys;
-  const name = urns[0] ?? fullUrl;
+  const name = urn ?? fullUrl;
   if (put ? !own : method !== 'DELETE' || resource !== undefined || (!key && name === undefined)) {
     return obstacle('malformed-update', where);
   }
-  if (new Set(urns).size > 1 || new Set(keys.map(keyText)).size > 1) {
-    return obstacle('names-disagree', where);
-  }
-  const names = { ...(key && { key }), ...(typeof name === 'string' && { fullUrl: name }) };
-  return { ok: true, value: { method, ...names, ...(put && { resource }) } as UpdateEntry };
+  if (disagree) return obstacle('names-disagree', where);
+  const given = { ...(key && { key }), ...(typeof name === 'string' && { fullUrl: name }) };
+  return { ok: true, value: { method, ...given, ...(put && { resource }) } as UpdateEntry };
 }
 
 /**
@@ -94,7 +98,8 @@ export function readUpdates(context: readonly ContextElement[]): Read<readonly U
     const read = readEntry(one, `Bundle.entry[${index}]`);
     if (!read.ok) return read;
     const { key, fullUrl } = read.value;
-    for (const name of new Set([key ? keyText(key) : fullUrl, fullUrl])) {
+    const named = key && keyText(key);
+    for (const name of named === fullUrl ? [named] : [named, fullUrl]) {
       if (name === undefined) continue;
       if (seen.has(name)) return obstacle('resource-repeated', name);
       seen.add(name);

@@ -101,10 +101,8 @@ function stillOpen(interest: Interest, resources: readonly Anchored[]): Interest
 }
 
 function withOpen(lastOpen: readonly Anchored[], opens: Anchored): readonly Anchored[] {
-  const others: Anchored[] = [];
-  for (const one of lastOpen) if (one.type !== opens.type) others.push(one);
-  others.push(opens);
-  return others;
+  const isOnly = lastOpen.length === 0 || (lastOpen.length === 1 && lastOpen[0]?.type === opens.type);
+  return isOnly ? [opens] : [...lastOpen.filter((one) => one.type !== opens.type), opens];
 }
 
 /**

@@ -91,6 +91,8 @@ function find(pending: readonly Pending[], id: string): Pending | undefined {
 }
 
 function without(pending: readonly Pending[], id: string): readonly Pending[] {
+  const [only] = pending;
+  if (pending.length === 1 && only?.about.id === id) return NONE;
   const left = pending.filter(({ about }) => about.id !== id);
   return left.length === 0 ? NONE : left;
 }

@@ -185,7 +185,8 @@ export class PersistentMap<Value> implements ReadonlyMap<string, Value> {
   }
 
   entries(): MapIterator<[string, Value]> {
-    return this.#each(([key, value]) => [key, value]);
+    // Nobody changes an entry.
+    return this.#each((entry) => entry as [string, Value]);
   }
 
   keys(): MapIterator<string> {
@@ -226,7 +227,27 @@ function* treeDifferences<Value>(
   }
 }
 
+/** Two lists, which are never changed, and what the second has differently. */
+interface Compared {
+  readonly old: readonly Entry<unknown>[];
+  readonly current: readonly Entry<unknown>[];
+  readonly found: readonly KeyDifference<string, unknown>[];
+}
+
+/** Several rules ask in a row what one event has changed. */
+let compared: Compared = { old: [], current: [], found: [] };
+
 function listDifferences<Value>(
+  old: readonly Entry<Value>[],
+  current: readonly Entry<Value>[],
+): readonly KeyDifference<string, Value>[] {
+  if (compared.old !== old || compared.current !== current) {
+    compared = { old, current, found: differencesOf(old, current) };
+  }
+  return compared.found as readonly KeyDifference<string, Value>[];
+}
+
+function differencesOf<Value>(
   old: readonly Entry<Value>[],
   current: readonly Entry<Value>[],
 ): readonly KeyDifference<string, Value>[] {
@@ -241,5 +262,6 @@ function listDifferences<Value>(
   for (const entry of old) {
     if (placeOf(current, entry[0]) < 0) found.push({ key: entry[0], before: entry[1], after: undefined });
   }
-  return found.length < 2 ? found : found.sort((a, b) => (a.key < b.key ? -1 : 1));
+  const isInOrder = found.every(({ key }, at) => at === 0 || found[at - 1]!.key < key);
+  return isInOrder ? found : found.sort((a, b) => (a.key < b.key ? -1 : 1));
 }

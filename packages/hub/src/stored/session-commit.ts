@@ -1,4 +1,4 @@
-import type { Commit, LogEntry } from '@lockstep/store';
+import type { Commit } from '@lockstep/store';
 import type { Accepted, Effect } from '../rules/commands.ts';
 import type { SessionState } from '../rules/session-state.ts';
 import { indexChange } from './index-keys.ts';
@@ -48,20 +48,18 @@ export function written(
   { revision, epoch }: StoredBefore,
   now: number,
 ): WrittenDecision {
-  const append: LogEntry[] = [];
   const appended: Appended[] = [];
   const ended: Ended[] = [];
   for (const effect of effects) {
     if (effect.kind === 'ended') ended.push({ ids: effect.ids, reason: effect.reason });
     if (effect.kind !== 'event') continue;
-    const logged = toLogged(effect.event);
-    append.push(toEntry(logged, now));
-    appended.push({ accepted: effect.event, logged });
+    appended.push({ accepted: effect.event, logged: toLogged(effect.event) });
   }
   const index = indexChange(before, after);
   const why: EndedWhy = ended.length > 0 ? { ended } : UNKNOWN_WHY;
   const note = writtenNote(why);
   const parts = diffParts(before, after);
+  const append = appended.map(({ logged }) => toEntry(logged, now));
   const commit: Written<Commit> = { topic, expected: before ? revision : 0, parts, append, at: now };
   if (before && epoch !== undefined) commit.epoch = epoch;
   // PUB-10: what was said before a logout goes from the log as it goes from contexts and content.
