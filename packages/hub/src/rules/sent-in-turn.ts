@@ -1,7 +1,7 @@
 /**
- * What a subscriber is sent which is sent open contexts one after the other (SUB-8, ERR-8). A derived open is not sent of what was sent
- * last (DER-2), so that each may depend on all contexts before it: of many, what parts of the list do is kept for the parts that the next
- * list has as well.
+ * Which of many open contexts a subscriber is sent, when it is sent them one after the other (SUB-8, ERR-8). A derived open is left out
+ * where the subscriber was sent the same resource last (DER-2). So what it gets of one context depends on all contexts before it. To find
+ * that out again and again for many contexts, the result for each part of the list is remembered: the next list shares most parts.
  */
 import { eventKey } from '@lockstep/fhircast';
 import type { AnchorMap } from './anchor-map.ts';
@@ -19,11 +19,11 @@ import { deriveOpens, resourcesIn } from './derived-opens.ts';
 import { type Anchor, contextOf, type Opening } from './session-state.ts';
 import type { Fold } from './tree.ts';
 
-/** What is derived from an opening event is looked at again with every answer. */
+/** By opening event, since these are asked for again with every answer: the opens derived from it, and the resources in it. */
 const derivedFrom = new WeakMap<Opening, readonly Offered[]>();
 const resourcesOf = new WeakMap<Opening, readonly Anchored[]>();
 
-/** What was found for an opening event before, or is now. */
+/** The value that is remembered for an opening event. The first time, it is found now. */
 function kept<Value>(known: WeakMap<Opening, Value>, opening: Opening, find: () => Value): Value {
   const held = known.get(opening);
   if (held) return held;
@@ -40,52 +40,59 @@ function derivedOf(topic: string, anchor: Anchor): readonly Offered[] {
   );
 }
 
-/** The opens that are derived from a context's for a subscriber to these events, the last one last; none where it is sent the open itself. */
+/** An open context as it is offered to subscribers. */
+export class OpenOffer implements Offer<Offered> {
+  readonly key: string;
+  readonly sendable: Offered;
+  readonly #topic: string;
+  readonly #open: OpenEvent;
+
+  constructor(topic: string, open: OpenEvent) {
+    const { name, opened, anchor } = open;
+    const opens = anchor && { type: anchor.key.type, resourceId: anchor.key.id };
+    this.key = eventKey(name);
+    this.sendable = { id: opened.opening.id, name, opens };
+    this.#topic = topic;
+    this.#open = open;
+  }
+
+  /** Asked for only where a subscriber does not want the event itself. */
+  get derived(): readonly Offered[] {
+    const { anchor } = this.#open;
+    return anchor ? derivedOf(this.#topic, anchor) : [];
+  }
+
+  /** The resources that the context carries. */
+  get resources(): readonly Anchored[] {
+    const { opening } = this.#open.opened;
+    return kept(resourcesOf, opening, () => resourcesIn(contextOf(opening)));
+  }
+}
+
+/**
+ * The opens that a subscriber to these events is sent in place of a context's own open (DER-1), the last one last. None where it is sent
+ * the open itself.
+ */
 export function opensOf(topic: string, anchor: Anchor, events: readonly string[]): readonly Offered[] {
   const wanted = newInterest(events, true);
-  const offer = offerOf(topic, { name: `${anchor.key.type}-open`, opened: anchor, anchor });
+  const offer = new OpenOffer(topic, { name: `${anchor.key.type}-open`, opened: anchor, anchor });
   return selected(wanted, offer).filter(({ id }) => id !== offer.sendable.id);
 }
 
-/** An open context as it is offered to subscribers, with the resources that it carries. */
-export interface OpenOffer extends Offer<Offered> {
-  readonly resources: readonly Anchored[];
-}
-
-export function offerOf(topic: string, { name, opened, anchor }: OpenEvent): OpenOffer {
-  const { opening } = opened;
-  const sendable = {
-    id: opening.id,
-    name,
-    ...(anchor && { opens: { type: anchor.key.type, resourceId: anchor.key.id } }),
-  };
-  return {
-    key: eventKey(name),
-    sendable,
-    // Asked for only where the event itself is not wanted.
-    get derived() {
-      return anchor ? derivedOf(topic, anchor) : [];
-    },
-    get resources() {
-      return kept(resourcesOf, opening, () => resourcesIn(contextOf(opening)));
-    },
-  };
-}
-
-/** What a subscriber was last sent an open of, after it was sent what it wants of an open context. */
+/** A subscriber after it was sent what it gets of one open context, and whether it got anything. */
 function afterOpen(
   topic: string,
   before: Interest,
   open: OpenEvent,
 ): { readonly after: Interest; readonly isSent: boolean } {
-  const offer = offerOf(topic, open);
+  const offer = new OpenOffer(topic, open);
   const sent = selected(before, offer);
   let after = before;
   for (const event of sent) after = afterSending(after, event, offer);
   return { after, isSent: sent.length > 0 };
 }
 
-/** The last of these that a subscriber is sent something of. @param interest before it is sent any of them */
+/** The last of these opens of which a subscriber gets anything. @param interest the subscriber before the first of them */
 export function lastInTurn<Open extends OpenEvent>(
   topic: string,
   opens: Iterable<Open>,
@@ -101,14 +108,14 @@ export function lastInTurn<Open extends OpenEvent>(
   return last;
 }
 
-/** What a subscriber is left with by contexts that were opened one after the other. */
+/** A subscriber after it was sent some contexts one after the other. */
 interface Outcome {
   readonly interest: Interest;
-  /** The last of them that it was sent something of; absent where it was sent nothing. */
+  /** The last of them of which it got anything; absent where it got nothing. */
   readonly last?: Anchor | undefined;
 }
 
-/** What contexts that were opened one after the other do to a subscriber: it depends on what it was sent an open of before. */
+/** What it does to a subscriber to be sent some contexts one after the other. The outcome depends on what it was sent before. */
 type Effect = (before: Interest) => Outcome;
 
 function hasSameLastOpen({ lastOpen: one }: Interest, { lastOpen: other }: Interest): boolean {
@@ -118,7 +125,7 @@ function hasSameLastOpen({ lastOpen: one }: Interest, { lastOpen: other }: Inter
   );
 }
 
-/** The effect, which remembers what it did last: it is mostly asked for the same again. */
+/** The same effect. It remembers its last outcome, since it is mostly asked for the same one again. */
 function remembering(effect: Effect): Effect {
   let asked: Interest | undefined;
   let outcome: Outcome | undefined;
@@ -147,13 +154,13 @@ function inTurn(first: Effect, second: Effect): Effect {
   });
 }
 
-/** The effects of open contexts on who subscribed to a list of events. */
+/** The effects of open contexts on those who subscribed to one list of events. */
 interface Effects {
   readonly nothingSent: Interest;
   readonly fold: Fold<Anchor, Effect>;
 }
 
-/** What was put together for each list of subscribed events, without derived opens and with them. */
+/** The effects that are remembered: by the list of subscribed events, then by whether opens are derived. */
 const known = new WeakMap<readonly string[], Map<boolean, Effects>>();
 
 function effectsOn(topic: string, events: readonly string[], derivesOpens: boolean): Effects {
@@ -169,8 +176,8 @@ function effectsOn(topic: string, events: readonly string[], derivesOpens: boole
 }
 
 /**
- * The last of all open contexts that a subscriber is sent which is sent all of them, one after the other.
- * @param events that it subscribed to; what is found is kept for as long as this very list is
+ * Suppose that a subscriber is sent all open contexts one after the other: the last one of which it gets anything.
+ * @param events that it subscribed to; results are remembered for as long as this very array exists
  */
 export function lastOfAll(
   topic: string,

@@ -1,12 +1,12 @@
 /**
- * What of the context changes a subscriber is told, which may be less than happens: nobody gets an event that it did not subscribe
- * to (PUB-3). For an application, the current context is the last one that it is told of (ERR-8).
+ * Which context changes a subscriber is sent. It may be sent fewer than there are, since it gets only events that it subscribed to
+ * (PUB-3). What an application takes for the current context is the last one that it was sent (ERR-8).
  */
 import { eventKey, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
 import { newInterest, selected, takesHome } from './audience.ts';
 import { latestAnchors, leavesNothingCurrent, type OpenEvent, standingFor } from './current-context.ts';
-import { lastInTurn, lastOfAll, offerOf } from './sent-in-turn.ts';
+import { lastInTurn, lastOfAll, OpenOffer } from './sent-in-turn.ts';
 import type { ClosedContext, SessionState, Subscription } from './session-state.ts';
 
 /** The event of a context change. */
@@ -24,7 +24,10 @@ function changeOf({ name, opened: { opening } }: OpenEvent): ContextChangeEvent 
   return { number: opening.number, id: opening.id, name };
 }
 
-/** The last of all open contexts, and of the home screen, that a subscriber is sent which is sent them one after the other. */
+/**
+ * Suppose that a subscriber is sent the opens of all contexts that are open now, in their order, and of the home screen: the last one
+ * that it gets.
+ */
 function lastOpenSent(
   state: SessionState,
   subscription: Interested,
@@ -40,7 +43,7 @@ function lastOpenSent(
   return last && changeOf({ name: `${last.key.type}-open`, opened: last });
 }
 
-/** The last of the standing opens that a newcomer is sent (SUB-8); undefined where it is sent none. */
+/** A newcomer is sent what stands open (SUB-8): the last event of that; undefined where it is sent none. */
 export function lastStandingOpen(
   state: SessionState,
   subscription: Interested,
@@ -56,8 +59,9 @@ export function lastStandingOpen(
 }
 
 /**
- * The last context change that a subscriber is sent of whom it is not known what it has followed: what is no longer open is closed, and
- * what stands open is opened, or else the log is sent from the last logout on (SUB-7); undefined where it is sent none.
+ * Of a subscriber that returns it may not be known what it has followed. It is then sent closes of what is no longer open and opens of
+ * what stands open, or else the log from the last logout on (SUB-7). This is the last context change of that; undefined where it is sent
+ * none.
  */
 export function lastSentAgain(
   state: SessionState,
@@ -79,8 +83,8 @@ export function lastSentAgain(
 }
 
 /**
- * The standing opens that a renewed subscription is sent, oldest first: those of events that it did not have before, and those after them
- * once more, so that what is current comes last (SUB-6, SUB-8).
+ * The standing opens that a renewed subscription is sent, oldest first (SUB-6, SUB-8). They begin with the first open of an event that is
+ * new to it. All later ones follow, also those that it had before, so that what is current comes last.
  * @param had the events that it had
  * @param has the events that it has now
  */
@@ -107,23 +111,23 @@ export function lastStandingOpenSince(
   return last && changeOf(last);
 }
 
-/** Whether a subscriber gets such events as they are. */
+/** Whether a subscriber gets events of this name as they were published, and not only what is derived from them. */
 export function isSubscribedTo({ events }: Interested, name: string): boolean {
   const key = eventKey(name);
   return events.some((one) => one === name || one === '*' || eventKey(one) === key);
 }
 
-/** Whether a subscriber is sent `Home-open` for an event that leaves no context current, unless it subscribed to that event (DER-2). */
+/** Whether a subscriber gets `Home-open` in place of an event that leaves no context current and that it did not subscribe to (DER-2). */
 function isSentHome(subscription: Interested, derivesOpens: boolean): boolean {
   return derivesOpens && isSubscribedTo(subscription, 'Home-open') && takesHome(new Set(subscription.events));
 }
 
-/** Whether a subscriber is told of an event that leaves no context current, by that event or by `Home-open`. */
+/** Whether a subscriber is told when an event leaves no context current: by that event itself, or by `Home-open`. */
 export function isToldOfNothing(subscription: Interested, name: string, derivesOpens: boolean): boolean {
   return isSubscribedTo(subscription, name) || isSentHome(subscription, derivesOpens);
 }
 
-/** Whether a subscriber is told of an open context, by its own open or by one that is derived from it. */
+/** Whether a subscriber is told of an open context: by the open that was published, or by one that is derived from it. */
 export function isToldOf(
   state: SessionState,
   { events }: Interested,
@@ -132,13 +136,14 @@ export function isToldOf(
 ): boolean {
   const anchor = state.anchors.get(keyText(key));
   if (!anchor) return false;
-  const offer = offerOf(state.topic, { name: `${key.type}-open`, opened: anchor, anchor });
+  const offer = new OpenOffer(state.topic, { name: `${key.type}-open`, opened: anchor, anchor });
   return selected(newInterest(events, derivesOpens), offer).length > 0;
 }
 
 /**
- * Number of the last event that changed what is current for a subscriber, of those that it is told of, or was: the open that it was sent
- * last, or its close. 0 for none. It may be more than `changedBy`: what is current for it may be closed while another context is current.
+ * Number of the last event that changed what this subscriber takes for the current context: the open that it was sent last, or the close
+ * of that. 0 for none. It may be more than `changedBy`, as where the subscriber was sent the close of a context that it still showed while
+ * another was current.
  */
 export function lastTold(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
   const { anchors, closed, changedBy, current, home, loggedOutAt } = state;
@@ -146,7 +151,7 @@ export function lastTold(state: SessionState, subscription: Interested, derivesO
     return isToldOfNothing(subscription, 'UserLogout', derivesOpens) ? changedBy : 0;
   }
   const isOver = ({ key }: ClosedContext): boolean => !anchors.has(keyText(key));
-  // What has made nothing current is not held any more.
+  // Whether the close that left no context current is no longer remembered.
   const isForgotten = !closed.some((one) => one.number === changedBy && isOver(one));
   if (current === undefined && !home && isForgotten) return changedBy;
   let { number = 0 } = lastOpenSent(state, subscription, derivesOpens) ?? {};
@@ -155,14 +160,14 @@ export function lastTold(state: SessionState, subscription: Interested, derivesO
     const { key, number: closedBy, opened: openedBy = closedBy, leftNothing } = one;
     const isClose = isSubscribedTo(subscription, `${key.type}-close`);
     if (leftNothing && !isClose && isSentHome(subscription, derivesOpens)) {
-      // It ends whatever was opened before.
+      // `Home-open` ends whatever it showed before.
       if (closedBy > opened) [number, opened] = [closedBy, closedBy];
     } else if (isOver(one) && openedBy >= opened && isClose) [number, opened] = [closedBy, openedBy];
   }
   return number;
 }
 
-/** Number of the last context change that a subscriber is told of, or was; 0 for none. It is never more than `changedBy`. */
+/** The same, but never more than `changedBy`: the last change of the session's context that a subscriber was told of. 0 for none. */
 export function toldUpTo(state: SessionState, subscription: Interested, derivesOpens: boolean): number {
   return Math.min(state.changedBy, lastTold(state, subscription, derivesOpens));
 }

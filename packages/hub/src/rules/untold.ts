@@ -1,6 +1,6 @@
 /**
- * Who is not told what became of the context that it was told of last, since it did not subscribe to such events (ERR-8): it may show
- * that context still, while another patient's is current, or none.
+ * Subscribers that may show the wrong patient because they did not subscribe to enough (ERR-8). One was told of a context, and is not sent
+ * the events by which that context ended or another became current: it may still show the old one.
  */
 import { isObject, keyText, type ResourceKey } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
@@ -17,7 +17,7 @@ interface PublishedChange {
   readonly key?: ResourceKey | undefined;
 }
 
-/** `Patient/id` of those whom a context is about, as its publishers name them. */
+/** The patients whom a context is about, each as the reference that its publisher gave: `Patient/id`. */
 function patientsOf({ opening }: Anchor): readonly string[] {
   return contextOf(opening).flatMap(({ resource, reference }) => {
     if (resource?.resourceType === 'Patient') return [`Patient/${resource.id}`];
@@ -37,7 +37,7 @@ const OF_NO_PATIENT: ReadonlySet<string> = new Set([
   'PractitionerRole',
 ]);
 
-/** Whether a context is about no patient. One that does not name its patient, such as a study alone, may be about any. */
+/** Whether a context is about no patient at all. A context that only fails to name one, such as a study alone, may be about any. */
 function isOfNoPatient({ key, patients }: ToldContext): boolean {
   return OF_NO_PATIENT.has(key.type) && patients.length === 0;
 }
@@ -46,7 +46,7 @@ function toldContext(anchor: Anchor): ToldContext {
   return { key: anchor.key, number: anchor.opening.number, patients: patientsOf(anchor) };
 }
 
-/** The context that the subscriber was told of last, and whose end it was not told of; undefined for none. */
+/** The context that a subscriber still shows, as far as it was told: it was sent the open, and not the end. Undefined for none. */
 export function toldLast(
   state: SessionState,
   subscription: Subscription,
@@ -63,7 +63,7 @@ function isSamePatient(one: ToldContext, other: ToldContext): boolean {
   return one.patients.some((patient) => other.patients.includes(patient));
 }
 
-/** What the subscriber was told of last, where the current context is of another patient, or none is current. */
+/** The context that the subscriber still shows, if that is wrong: another patient's context is current now, or none is. */
 function elsewhere(state: SessionState, subscription: Subscription, derivesOpens: boolean): ToldContext | undefined {
   const last = toldLast(state, subscription, derivesOpens);
   if (!last || isOfNoPatient(last)) return undefined;
@@ -74,7 +74,7 @@ function elsewhere(state: SessionState, subscription: Subscription, derivesOpens
   return isElsewhere ? last : undefined;
 }
 
-/** The event that made the current context, as far as the session holds it. */
+/** The event that opened the current context, where the session still knows it. */
 function latestChange({ current, anchors, home }: SessionState): Partial<PublishedChange> {
   const anchor = anchors.get(current ?? '');
   if (anchor) return { id: anchor.opening.id, name: `${anchor.key.type}-open` };
@@ -99,7 +99,10 @@ function withMark(
   });
 }
 
-/** The session after a subscriber has followed all that it was told: it is marked no more, but for what it was not told of. */
+/**
+ * The session after a subscriber has followed all that it was sent. It is no longer marked, unless it still shows the wrong context
+ * because it was not told of another.
+ */
 export function withFollowed(state: SessionState, id: string, derivesOpens: boolean, now: number): SessionState {
   const subscription = state.subscriptions.get(id);
   const last = subscription && elsewhere(state, subscription, derivesOpens);
@@ -116,7 +119,7 @@ function withTold(state: SessionState, subscription: Subscription, told: Subscri
   return { ...state, subscriptions: new Map(state.subscriptions).set(subscription.id, next) };
 }
 
-/** The session that says what the subscriber was told of last, where its events do not say the same. */
+/** The session with what a subscriber was told of last. It is kept only where it does not follow from the events that it subscribed to. */
 function remembered(
   state: SessionState,
   subscription: Subscription,
@@ -127,7 +130,7 @@ function remembered(
   return withTold(state, subscription, byEvents?.opening.number === last?.number ? undefined : (last ?? null));
 }
 
-/** A context change, and what is needed to say who is told of it. */
+/** A context change, with what decides who is told of it. */
 interface Step {
   readonly change: PublishedChange;
   readonly derivesOpens: boolean;
@@ -137,13 +140,13 @@ interface Step {
   readonly leavesNothing: boolean;
 }
 
-/** Whether a subscriber is sent the change, or `Home-open` in its place. */
+/** Whether a subscriber is sent the change itself, or `Home-open` in its place. */
 function isSent(subscription: Subscription, { change, derivesOpens, leavesNothing }: Step): boolean {
   const { name } = change;
   return leavesNothing ? isToldOfNothing(subscription, name, derivesOpens) : isSubscribedTo(subscription, name);
 }
 
-/** `Type/id` of what the subscriber was told that the context is: of its own, or of the last open that was derived for it. */
+/** `Type/id` under which the subscriber knows a context: the context's own, or that of the last open that was derived for it. */
 function toldAs(
   { anchors, topic }: SessionState,
   subscription: Subscription,
@@ -155,7 +158,10 @@ function toldAs(
   return opens ? `${opens.type}/${opens.resourceId}` : keyText(key);
 }
 
-/** The session with what a subscriber was told of last, once it was sent the change, or not. @param last before the change */
+/**
+ * The session after a change, with what a subscriber was told of last: it may have been sent the change, or not.
+ * @param last what it was told of last before the change
+ */
 function afterTelling(
   before: SessionState,
   state: SessionState,
@@ -169,19 +175,19 @@ function afterTelling(
     const closed = key && !opened && keyText(key);
     const isAnother =
       last && closed && keyText(last.key) !== closed && toldAs(before, held, last, derivesOpens) !== closed;
-    // The end of another context, which it may not have been told of, changes nothing.
+    // A close of another context than the one it shows changes nothing for it.
     return remembered(state, held, isAnother ? last : opened, derivesOpens);
   }
   if (isSent(held, step)) return remembered(state, held, undefined, derivesOpens);
-  // An open that is derived from this one tells it, unless it was told of the patient before (DER-2).
+  // A derived open tells it of this context, unless it was told of the same patient before: that is not sent twice (DER-2).
   const isDerived = opened && !(last && isSamePatient(last, opened)) && isToldOf(state, held, opened.key, derivesOpens);
   return remembered(state, held, isDerived ? opened : last, derivesOpens);
 }
 
 /**
- * The session after a context change: who is not told of it, and was told of another patient, is marked; who was told of this patient is
- * not marked any more.
- * @param before the session before the change, which holds what the change ended
+ * The session after a context change, with the right subscribers marked. One that is not sent the change and shows another patient is
+ * marked. One that is not sent it and shows the same patient is no longer marked.
+ * @param before the session before the change: it still holds what the change ended
  * @param now ms since the epoch
  */
 export function withUntold(
@@ -203,13 +209,13 @@ export function withUntold(
     if (isTold && held.told === undefined && (opened || !change.key)) continue;
     const last = toldLast(before, held, derivesOpens);
     state = afterTelling(before, state, held, last, step);
-    // A logout forgets who does not follow, but for those who are not told of it.
+    // A logout clears all marks. Who is not told of the logout keeps its mark.
     const mark = isTold ? undefined : before.following.get(id);
     if (mark && !state.following.has(id)) state = { ...state, following: new Map(state.following).set(id, mark) };
     const isOfSame = last !== undefined && opened !== undefined && isSamePatient(last, opened);
     if (!isTold && isOfSame && mark?.why === 'untold') state = cleared(state, id);
     const subscription = state.subscriptions.get(id) ?? held;
-    // What else is known of it says more; who is disconnected shows it again when it comes back.
+    // Another mark says more than this one would. Who is disconnected is looked at when it comes back.
     if (state.following.has(id) || presence?.is === 'away' || (isTold && !subscription.told)) continue;
     const other = elsewhere(state, subscription, derivesOpens);
     if (other) state = withMark(state, held, other, change, now);
@@ -218,7 +224,7 @@ export function withUntold(
 }
 
 /**
- * Whether a subscriber that is marked was told now of the end of what it was told of last, and of no open since.
+ * Whether a marked subscriber has now been told that the context it showed has ended, and of no open since.
  * @param number of the close that it followed
  */
 export function isToldOfEnd(
@@ -268,7 +274,10 @@ export function shownOnLeaving(
   return anchor && toldContext(anchor);
 }
 
-/** What a subscriber that asks for other events was told of last: what it was to be sent on its return may not be sent any more. */
+/**
+ * What a subscriber that asks for other events was told of last. While it was disconnected, events of its old list waited for it. Those
+ * are not sent any more: what it showed as it left counts in their place, unless it is told that this has ended.
+ */
 function toldBefore(
   state: SessionState,
   had: Subscription,
@@ -285,9 +294,9 @@ function toldBefore(
 }
 
 /**
- * The session after a subscriber asked for other events: what it was told of by those that it had counts still.
- * @param before the session in which it had the other events
- * @param sent number of the last standing open that it is sent for the events that it has now; undefined where it is sent none
+ * The session after a subscriber has asked for other events. What it was told of by its old events still counts.
+ * @param before the session in which it had the old events
+ * @param sent number of the last standing open that it is sent for its new events; undefined where it is sent none
  */
 export function withRenewed(
   before: SessionState,
