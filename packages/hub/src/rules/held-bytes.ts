@@ -16,9 +16,10 @@ function growth(before: Anchor | undefined, after: Anchor | undefined): number {
   if (before?.opening !== after?.opening) {
     bytes += Buffer.byteLength(after?.opening.context ?? '') - Buffer.byteLength(before?.opening.context ?? '');
   }
-  if (before?.content === after?.content) return bytes;
-  const content = ContentMap.of(after?.content ?? NO_CONTENT);
-  for (const { before: was, after: is } of content.differences(ContentMap.of(before?.content ?? NO_CONTENT))) {
+  const { content: had = NO_CONTENT } = before ?? {};
+  const { content: has = NO_CONTENT } = after ?? {};
+  if (had === has) return bytes;
+  for (const { before: was, after: is } of ContentMap.of(has).differences(ContentMap.of(had))) {
     bytes += (is ? sizeOf(is) : 0) - (was ? sizeOf(was) : 0);
   }
   return bytes;
@@ -31,10 +32,18 @@ export function heldBytes(anchors: Anchors): number {
   return bytes;
 }
 
-/** The same after an event. @param name `Type/id` of the one context that it was about; absent where it ended all of them */
-export function heldAfter(state: SessionState, anchors: Anchors, name: string | undefined): number {
-  if (anchors.size === 0) return 0;
-  return name === undefined ? state.heldBytes : state.heldBytes + growth(state.anchors.get(name), anchors.get(name));
+/**
+ * The same after an event.
+ * @param anchors what is open after it
+ * @param before the context that it was about, and `after` the same after it
+ */
+export function heldAfter(
+  { heldBytes: held }: SessionState,
+  anchors: Anchors,
+  before: Anchor | undefined,
+  after: Anchor | undefined,
+): number {
+  return anchors.size === 0 ? 0 : held + growth(before, after);
 }
 
 /** Why a session may not grow so far. What makes it smaller, or leaves it as it is, is never refused: a full session can be emptied. */

@@ -61,6 +61,8 @@ interface Change {
   /** `event.context` as JSON, in its publisher's words (PUB-13). */
   readonly context: string;
   readonly state: SessionState;
+  /** The context that it opened. */
+  readonly opened?: Anchor | undefined;
   readonly partly?: true;
 }
 
@@ -228,28 +230,35 @@ function effectOnCurrent(
 }
 
 /** Whether the change closes the context, or deletes content shared in it. */
-function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: SessionState['anchors']): boolean {
-  return kind === 'close' || (kind === 'update' && hasLostContent(anchor, after.get(keyText(anchor.key))));
+function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: Anchor | undefined): boolean {
+  return kind === 'close' || (kind === 'update' && hasLostContent(anchor, after));
 }
 
-/** What is remembered of what was closed, or lost content, by this event. */
+/**
+ * What is remembered of what was closed, or lost content, by this event.
+ * @param anchor what it is about, and `after` what that is after it
+ */
 function closedAfter(
   state: SessionState,
   kind: ContextChange<Opening>['kind'],
   anchor: Anchor | undefined,
-  anchors: SessionState['anchors'],
+  after: Anchor | undefined,
   now: number,
 ): SessionState['closed'] {
   if (kind === 'logout') return NOTHING_CLOSED;
-  if (!anchor || !hasLost(kind, anchor, anchors)) return state.closed;
+  if (!anchor || !hasLost(kind, anchor, after)) return state.closed;
   const leftNothing = kind === 'close' && state.current === keyText(anchor.key);
   return afterLoss(state, anchor, state.nextNumber, leftNothing, now);
 }
 
-/** The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7). */
+/**
+ * The session and the event after the rules of contexts and content (PUB-8 to PUB-11, CON-1 to CON-7).
+ * @param anchor the open context that the event is about
+ */
 function applied(
   state: SessionState,
   command: Publish,
+  anchor: Anchor | undefined,
   now: number,
   { profile, maxSessionBytes }: Policy,
 ): Change | Rejection {
@@ -265,7 +274,6 @@ function applied(
   const change = changeOf(request, command.versionId, opening);
   if (change && 'ok' in change) return change;
   if (!change) return { message, context, state: { ...state, nextNumber: number + 1, changedAt: now } };
-  const anchor = key && state.anchors.get(keyText(key));
   let step = change;
   let partly: true | undefined;
   if (change.kind === 'update') {
@@ -283,6 +291,7 @@ function applied(
   const stepped = stepContexts(state, step, { ...HOLDING, hold: (resource) => exact.write(resource) });
   if (!stepped.ok) return refuse(REASONS[stepped.code], obstacleText(stepped));
   const { anchors, current, home, selected } = stepped.contexts;
+  const left = key && anchors.get(keyText(key));
   const isLogout = change.kind === 'logout';
   const after: SessionState = {
     ...state,
@@ -292,19 +301,25 @@ function applied(
     current,
     home,
     selected,
-    heldBytes: heldAfter(state, anchors, key && keyText(key)),
+    heldBytes: heldAfter(state, anchors, anchor, left),
     changedBy: changesCurrent(state, change.kind, current) ? number : state.changedBy,
     // What was said before a logout is not delivered any more (SUB-11), and no subscriber is behind what is gone.
     loggedOutAt: isLogout ? number : state.loggedOutAt,
     following: isLogout ? followingAfterLogout(state) : state.following,
-    closed: closedAfter(state, change.kind, anchor, anchors, now),
+    closed: closedAfter(state, change.kind, anchor, left, now),
   };
   const full = tooMuch(state, after, maxSessionBytes);
   if (full) return full;
   if (change.kind === 'close' && anchor) return { ...completed(request, anchor, context), state: after };
   if (change.kind === 'open' || change.kind === 'home') message = versioned(message, command.versionId);
   if (change.kind === 'update') message = versioned(message, command.versionId, anchor?.versionId);
-  return { message, context, state: after, ...(partly && { partly }) };
+  return {
+    message,
+    context,
+    state: after,
+    opened: change.kind === 'open' ? left : undefined,
+    ...(partly && { partly }),
+  };
 }
 
 /** Who published an event: the client, and its subscription if it has one in the session. */
@@ -321,7 +336,7 @@ function originator(state: SessionState, access: Access): Originator {
 /** The session after an event, with what it says of who follows (ERR-8). */
 function afterwards(
   before: SessionState,
-  after: SessionState,
+  { state: after, opened }: Change,
   command: Publish,
   now: number,
   { profile }: Policy,
@@ -330,7 +345,7 @@ function afterwards(
   const { name } = definition;
   if (name === 'SyncError') return afterPostedSyncError(after, command, now);
   return changesContext(name)
-    ? withUntold(before, after, { id: message.id, name, key }, profile.derivesOpens, now)
+    ? withUntold(before, after, { id: message.id, name, key, opened }, profile.derivesOpens, now)
     : after;
 }
 
@@ -362,13 +377,13 @@ export function publish(state: SessionState, command: Publish, now: number, poli
     if (known.fingerprint === undefined || known.fingerprint === fingerprint) return retried(state, known, definition);
     return refuse('id-used', 'The id was used for another event of this topic: give each event an id of its own');
   }
-  const change = applied(state, command, now, policy);
+  const anchor = key && state.anchors.get(keyText(key));
+  const change = applied(state, command, anchor, now, policy);
   if ('ok' in change) return named(change);
-  const problem = otherPatient(request, key && state.anchors.get(keyText(key)));
+  const problem = otherPatient(request, anchor);
   if (problem) return named(refuse('other-patient', problem));
-  const opened = definition.action === 'open' && key ? change.state.anchors.get(keyText(key)) : undefined;
+  const { message, context, opened, partly } = change;
   if (opened) notePatients(opened.opening);
-  const { message, context, partly } = change;
   const event: Accepted = {
     number: state.nextNumber,
     message,
@@ -379,5 +394,5 @@ export function publish(state: SessionState, command: Publish, now: number, poli
     ...effectOnCurrent(definition.name, state, change.state),
   };
   const effect: Effect = { kind: 'event', event, ...(partly && { partly }) };
-  return done(afterwards(state, change.state, command, now, policy), effect);
+  return done(afterwards(state, change, command, now, policy), effect);
 }

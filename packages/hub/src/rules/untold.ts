@@ -15,6 +15,8 @@ interface PublishedChange {
   readonly name: string;
   /** What is opened or closed; absent for `Home-open` and `UserLogout`. */
   readonly key?: ResourceKey | undefined;
+  /** The context that it opened. */
+  readonly opened?: Anchor | undefined;
 }
 
 /** The patients whom a context is about, each as the reference that its publisher gave: `Patient/id`. */
@@ -197,8 +199,7 @@ export function withUntold(
   derivesOpens: boolean,
   now: number,
 ): SessionState {
-  const anchor = change.key && after.anchors.get(keyText(change.key));
-  const opened = anchor && toldContext(anchor);
+  const opened = change.opened && toldContext(change.opened);
   const leavesNothing = after.changedBy !== before.changedBy && after.current === undefined && !after.home;
   const step: Step = { change, derivesOpens, opened, leavesNothing };
   let state = after;

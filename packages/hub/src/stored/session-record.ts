@@ -157,9 +157,10 @@ function readHome(home: Head['home']): SessionState['home'] {
 }
 
 function diffContent(parts: Map<string, string | null>, name: string, before?: Anchor, after?: Anchor): void {
-  if (before?.content === after?.content) return;
-  const content = ContentMap.of(after?.content ?? NO_CONTENT);
-  for (const { key, after: entry } of content.differences(ContentMap.of(before?.content ?? NO_CONTENT))) {
+  const { content: had = NO_CONTENT } = before ?? {};
+  const { content: has = NO_CONTENT } = after ?? {};
+  if (had === has) return;
+  for (const { key, after: entry } of ContentMap.of(has).differences(ContentMap.of(had))) {
     parts.set(CONTENT + name + SEPARATOR + key, entry ? contentPart(entry) : null);
   }
 }
