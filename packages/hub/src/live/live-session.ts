@@ -1,6 +1,6 @@
 import type { Commit, CommitResult, Listening, LogPosition } from '@lockstep/store';
 import { type Channel, pausedFor, runningTime } from '../ports.ts';
-import { type Decision, type Done, done, type Effect, type Publish, type SessionCommand } from '../rules/commands.ts';
+import { type Decision, type Done, done, type Publish, type SessionCommand } from '../rules/commands.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
 import { nextDeadline } from '../rules/lease.ts';
 import type { Rejection } from '../rules/reasons.ts';
@@ -19,6 +19,7 @@ import { applyParts, fromParts } from '../stored/session-record.ts';
 import { Audience } from './audience.ts';
 import { Deadline } from './deadline.ts';
 import { Delivery } from './delivery.ts';
+import { reportEffects } from './effect-reports.ts';
 import { HeldLog } from './held-log.ts';
 import { isInLog, withLog } from './logged-before.ts';
 import { MissedEvents } from './missed-events.ts';
@@ -237,7 +238,7 @@ export class LiveSession implements SessionHere {
     if (!state) return this.#erase(before, decision, make);
     const held = { revision: this.#revision, epoch: this.#epoch };
     const { commit, appended, why } = written(this.topic, before, state, effects, held, now);
-    const { store, clock, activity } = this.#parts;
+    const { store, clock, activity, background } = this.#parts;
     const decidedAt = runningTime(clock);
     const stored = (result: CommitResult): Decision | Promise<Decision> => {
       activity.committed(decidedAt);
@@ -248,7 +249,9 @@ export class LiveSession implements SessionHere {
       if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
       if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
       for (const { logged, accepted } of appended) this.#broadcast(new Delivery(logged, accepted), result.epoch);
-      this.#carryOut(before, state, effects);
+      const webhooks = this.#webhooks;
+      reportEffects(this.topic, before, effects, { activity, webhooks });
+      if (webhooks && state.subscriptions !== before?.subscriptions) background.later(() => webhooks.tend());
       this.#changed(before, state, why);
       return decision;
     };
@@ -258,38 +261,6 @@ export class LiveSession implements SessionHere {
       throw error;
     };
     return store.commit(commit).then(stored, failed);
-  }
-
-  /** What else follows from a decision of this node. */
-  #carryOut(before: SessionState | undefined, state: SessionState, effects: readonly Effect[]): void {
-    for (const effect of effects) this.#carryOutOne(before, effect);
-    const webhooks = this.#webhooks;
-    if (webhooks && state.subscriptions !== before?.subscriptions) this.#parts.background.later(() => webhooks.tend());
-  }
-
-  #carryOutOne(before: SessionState | undefined, effect: Effect): void {
-    const { activity } = this.#parts;
-    if (effect.kind === 'event') {
-      // Who publishes reports what it published.
-      if (effect.event.fingerprint === undefined) activity.published(this.topic, effect.event);
-    } else if (effect.kind === 'begun') activity.observe(this.topic, { kind: 'session-started' });
-    else if (effect.kind === 'subscribed' || effect.kind === 'renewed') {
-      activity.subscription(this.topic, effect.kind, effect.subscription);
-      if (effect.kind === 'subscribed') this.#webhooks?.subscribed(effect.subscription);
-    } else if (effect.kind === 'ended') {
-      const { ids, reason } = effect;
-      for (const id of ids) {
-        const subscription = before?.subscriptions.get(id);
-        if (!subscription) continue;
-        activity.observe(this.topic, {
-          kind: 'denied',
-          subscription: id,
-          subscriber: subscription.subscriberName,
-          reason,
-        });
-        this.#webhooks?.ended(subscription, reason);
-      }
-    }
   }
 
   /** What a new state means for who is connected here, and for the time that something happens next by itself. */
