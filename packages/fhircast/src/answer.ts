@@ -60,5 +60,6 @@ export function parseSubscriberMessage(text: string): SubscriberMessage {
   const status = statusCode(field(message, 'status'));
   if (status === undefined) return OTHER;
   const reason = status < 300 ? undefined : reasonText(field(message, 'reason'));
-  return { kind: 'answer', id: id.trim(), status, ...(reason !== undefined && { reason }) };
+  const answer = { kind: 'answer', id: id.trim(), status } as const;
+  return reason === undefined ? answer : { ...answer, reason };
 }

@@ -14,8 +14,8 @@ const TRIES = 5;
 /** Apps whose numbers wait at a time; a stranger cannot make more, since only registered apps subscribe. */
 const MAX_APPS = 10_000;
 
-type Counts = Omit<AppHealth['weeks'][number], 'from'>;
-type Counted = keyof Counts;
+type Counted = Exclude<keyof AppHealth['weeks'][number], 'from'>;
+type Counts = Record<Counted, number>;
 
 interface Numbers {
   followedAt: number | undefined;
@@ -23,7 +23,7 @@ interface Numbers {
   readonly weeks: Map<number, Counts>;
 }
 
-const NONE: Counts = { followed: 0, refused: 0, unanswered: 0, requestsRefused: 0 };
+const NONE: Readonly<Counts> = { followed: 0, refused: 0, unanswered: 0, requestsRefused: 0 };
 
 /** Midnight of the week's Monday in UTC. @param at ms since the epoch, whose first day was a Thursday */
 export function weekOf(at: number): number {
@@ -31,7 +31,7 @@ export function weekOf(at: number): number {
   return Math.floor((at - monday) / WEEK) * WEEK + monday;
 }
 
-function sum(one: Counts, other: Counts): Counts {
+function sum(one: Readonly<Counts>, other: Readonly<Counts>): Counts {
   return {
     followed: one.followed + other.followed,
     refused: one.refused + other.refused,
@@ -108,8 +108,9 @@ export class AppHealthCounts implements Observer {
       this.#waiting.set(clientId, numbers);
     }
     const week = weekOf(at);
-    const counts = numbers.weeks.get(week) ?? NONE;
-    numbers.weeks.set(week, { ...counts, [what]: counts[what] + 1 });
+    const counts = numbers.weeks.get(week) ?? { ...NONE };
+    counts[what] += 1;
+    numbers.weeks.set(week, counts);
     if (what === 'followed') numbers.followedAt = at;
     this.#cancel ??= this.#clock.after(SAVE_AFTER, () => void this.flush());
   }

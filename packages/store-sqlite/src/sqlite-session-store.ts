@@ -206,7 +206,7 @@ function commitRequest(commit: Commit, epoch: string): [name: 'commit', ...of: P
   requireCount('at', at);
   requireCount('dropUpTo', dropUpTo);
   const parts: (string | null)[] = [];
-  for (const [name, body] of commit.parts) parts.push(name, body);
+  commit.parts.forEach((body, name) => void parts.push(name, body));
   const log: (string | number)[] = [];
   for (const entry of append) {
     if (entry.number !== append[0]!.number + log.length / 4) throw new RangeError(`entry ${entry.number} leaves a gap`);

@@ -8,8 +8,8 @@ export interface SubscriberAnswer {
   readonly status: number;
   readonly outcome: Outcome;
   /** The event that it answers; missing where it answers nothing that was sent, or again. */
-  readonly about?: Awaited;
-  readonly reason?: string;
+  readonly about?: Awaited | undefined;
+  readonly reason?: string | undefined;
   /** Number of the last context change that the subscriber followed. */
   readonly followed: number;
 }

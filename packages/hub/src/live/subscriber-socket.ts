@@ -248,14 +248,8 @@ export class SubscriberSocket implements Waiting {
     this.#conversation = conversation;
     // It answers again: answers to what it was sent meanwhile may be due.
     if (quiet) this.#timer.wait(this);
-    this.#listener.answered(this.#subscription, {
-      eventId,
-      status,
-      outcome,
-      followed: conversation.followed,
-      ...(about && { about }),
-      ...(reason !== undefined && { reason }),
-    });
+    const { followed } = conversation;
+    this.#listener.answered(this.#subscription, { eventId, status, outcome, about, reason, followed });
   }
 
   /** Forgets timers; nothing is sent any more. */
