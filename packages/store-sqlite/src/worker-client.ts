@@ -119,7 +119,7 @@ export class WorkerClient {
   /**
    * The same for who makes its own promise of the answer. Either function is called later, never at once.
    * @param request the operation's name and what it is given
-   * @throws StoreUnavailable when the store is closed or its thread has ended
+   * @throws StoreUnavailable when the store is closed, its thread has ended, or too much waits already
    */
   ask<K extends OperationName>(
     request: readonly [name: K, ...args: Parameters<Operations[K]>],

@@ -236,7 +236,7 @@ function hasLost(kind: ContextChange<Opening>['kind'], anchor: Anchor, after: An
 
 /**
  * What is remembered of what was closed, or lost content, by this event.
- * @param anchor what it is about, and `after` what that is after it
+ * @param anchor the context that it is about, and `after` the same context after it
  */
 function closedAfter(
   state: SessionState,
