@@ -6,9 +6,10 @@ import { ManualClock } from '../../test/clock.ts';
 import { body, patient, START, study, TOPIC } from '../../test/events.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import { CORE, STU1, STU2 } from '../rules/versions.ts';
+import type { Backlog } from './callback-queue.ts';
 import { callbackUrl } from './callback-request.ts';
 import { Delivery } from './delivery.ts';
-import { type Backlog, type CallbackOptions, SubscriberCallback } from './subscriber-callback.ts';
+import { type CallbackOptions, SubscriberCallback } from './subscriber-callback.ts';
 
 const CALLBACK = 'https://app.example/callback?foo=bar';
 const RETRY = [1000, 2000, 4000];

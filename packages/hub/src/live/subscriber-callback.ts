@@ -12,14 +12,13 @@ import { changesContext, hasChangedContext } from '../rules/changes-context.ts';
 import type { Awaited } from '../rules/conversation.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
+import { CallbackQueue, type ReadBacklog } from './callback-queue.ts';
 import { eventHeaders } from './callback-request.ts';
 import type { Delivery, Sendable } from './delivery.ts';
 import { OwedAnswer } from './owed-answer.ts';
 import { bytesOf } from './spelling.ts';
 import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
-/** Events that wait in memory; more are read from the log when their turn comes. */
-const MAX_WAITING = 16;
 const MAX_UNACKNOWLEDGED = 16;
 
 export interface CallbackListener extends SubscriberListener {
@@ -43,22 +42,6 @@ export interface CallbackOptions {
   readonly hubUrl: string;
 }
 
-/** What the log holds for a subscriber that is done with everything up to some number. */
-export interface Backlog {
-  /**
-   * Oldest first. Where the log no longer holds what was missed, what makes the subscriber's screen right instead: closes of what
-   * it may believe open, then the standing opens (SUB-11).
-   */
-  readonly deliveries: readonly Delivery[];
-  /** Number of the last event when some were missed for good: nothing up to it is to be read again. */
-  readonly gapUpTo?: number;
-  /** Whether the log may hold more after these. */
-  readonly more: boolean;
-}
-
-/** @param limit events at most */
-export type ReadBacklog = (after: number, limit: number) => Promise<Backlog>;
-
 /** An event that could not be delivered yet. */
 interface Failing {
   readonly event: Sendable;
@@ -81,16 +64,16 @@ function isOfThisEvent(status = 0): boolean {
 }
 
 /**
- * A subscriber that is reached by POSTs to its callback: one event at a time, in order, tried again until it is answered or
- * given up, or until a newer context event replaces it; what else it cannot process holds no context change up (WEB-2, WEB-3). It reads from the topic's log, so a callback that is down
- * costs no memory.
+ * A subscriber that is reached by POSTs to its callback: one event at a time, in order, tried again until it is answered or given up, or
+ * until a newer context event replaces it; what else it cannot process holds no context change up (WEB-2, WEB-3). `CallbackQueue` says
+ * which event is next.
  */
 export class SubscriberCallback {
   readonly #callbacks: Callbacks;
   readonly #clock: Clock;
   readonly #listener: CallbackListener;
   readonly #options: CallbackOptions;
-  readonly #read: ReadBacklog;
+  readonly #queue: CallbackQueue;
   readonly #link: string;
   #subscription: Subscription;
   #interest: Interest;
@@ -100,17 +83,6 @@ export class SubscriberCallback {
   #followed = 0;
   /** Ids of the last events that were refused or given up. */
   readonly #unacknowledged = new Set<string>();
-  /** Comes before what waits, whatever its number. */
-  #standing: Delivery[] = [];
-  #waiting: Delivery[] = [];
-  /** What it is done with once the standing deliveries are: they stand for everything up to this number. */
-  #gapUpTo: number | undefined;
-  /** Whether the log holds more than what waits in memory. */
-  #behind = true;
-  #cursor: number;
-  /** Number of the event that is being delivered. */
-  #serving: number | undefined;
-  #returns = 0;
   #running = false;
   /** Attempts in a row that got no connection. */
   #failures = 0;
@@ -132,12 +104,18 @@ export class SubscriberCallback {
     options: CallbackOptions,
   ) {
     this.#subscription = subscription;
-    this.#cursor = cursor;
     this.#callbacks = ports.callbacks;
     this.#clock = ports.clock;
     this.#listener = ports.listener;
-    this.#read = ports.read;
     this.#options = options;
+    this.#queue = new CallbackQueue(cursor, {
+      read: ports.read,
+      unreadable: (error) => {
+        this.#listener.failed(error);
+        return this.#pause(options.retryMs.at(-1) ?? 0);
+      },
+      advanced: (number) => this.#listener.advanced(this.#subscription, number),
+    });
     this.#interest = newInterest(subscription.events, options.derivesOpens);
     const self = `${options.hubUrl}/${encodeURIComponent(subscription.spelling?.topic ?? topic)}`;
     this.#link = `<${options.hubUrl}>; rel="hub", <${self}>; rel="self"`;
@@ -163,7 +141,7 @@ export class SubscriberCallback {
 
   /** Sends what comes before everything else: standing opens that the subscriber has not been sent (SUB-8). */
   begin(standing: readonly Delivery[]): void {
-    this.#standing.push(...standing);
+    this.#queue.addFirst(standing);
     const last = standing.at(-1);
     if (last) this.#owe(last);
     this.#lookForReplacement();
@@ -173,8 +151,7 @@ export class SubscriberCallback {
   /** Takes an event that was just accepted. */
   offer(delivery: Delivery): void {
     this.#owe(delivery);
-    if (this.#waiting.length < MAX_WAITING && !this.#behind) this.#waiting.push(delivery);
-    else this.#behind = true;
+    this.#queue.add(delivery);
     if (this.#failing && this.#isOvertakenBy(delivery, this.#failing)) this.#lookForReplacement();
     this.#start();
   }
@@ -182,13 +159,13 @@ export class SubscriberCallback {
   /** Delivers again unless the event was acknowledged with 2xx, or is still to be delivered (PUB-7). */
   redeliver(delivery: Delivery): void {
     if (!this.#unacknowledged.delete(delivery.id)) return;
-    this.#standing.push(delivery);
+    this.#queue.addFirst([delivery]);
     this.#start();
   }
 
   /** The log may hold events that were not offered. */
   catchUp(): void {
-    this.#behind = true;
+    this.#queue.catchUp();
     this.#lookForReplacement();
     this.#start();
   }
@@ -198,23 +175,16 @@ export class SubscriberCallback {
    * @param first what makes right the screen of a subscriber that was sent what is lost; it is sent before what the log has now
    */
   goBack(after: number, first: readonly Delivery[]): void {
-    this.#returns += 1;
-    const wasSent = Math.max(this.#cursor, this.#serving ?? 0) > after;
     if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
     this.#owed.settleAfter(after);
     if (this.#followed > after) this.#followed = 0;
-    this.#waiting = [];
-    if (wasSent) {
-      this.#standing = [...first];
-      this.#cursor = after;
-      this.#gapUpTo = after;
-    }
+    this.#queue.goBack(after, first);
     this.catchUp();
   }
 
   /** How often the log has lost something. */
   get returns(): number {
-    return this.#returns;
+    return this.#queue.returns;
   }
 
   /** A context change is to be answered from now on, however long it waits behind other events. */
@@ -227,6 +197,7 @@ export class SubscriberCallback {
   /** Stops at once; what is under way is not tried again. */
   end(): void {
     this.#ended = true;
+    this.#queue.end();
     this.#owed.settle();
     this.#endPause();
   }
@@ -251,29 +222,15 @@ export class SubscriberCallback {
       .then(() => {
         this.#running = false;
         // Something may have been offered while the last look found nothing.
-        if (this.#standing.length > 0 || this.#waiting.length > 0 || this.#behind) this.#start();
+        if (this.#queue.hasMore) this.#start();
       });
   }
 
   async #run(): Promise<void> {
-    while (!this.#ended) {
-      const standing = this.#standing.shift();
-      if (standing) {
-        await this.#serve(standing);
-        continue;
-      }
-      if (this.#gapUpTo !== undefined) {
-        this.#advance(this.#gapUpTo);
-        this.#gapUpTo = undefined;
-      }
-      const next = await this.#next();
-      if (!next && this.#gapUpTo !== undefined) continue;
-      if (!next) return;
-      const returns = this.#returns;
-      this.#serving = next.number;
+    for (let next = await this.#queue.next(); next; next = await this.#queue.next()) {
+      const { returns } = this.#queue;
       await this.#serve(next);
-      this.#serving = undefined;
-      if (!this.#ended && returns === this.#returns) this.#advance(next.number);
+      if (!this.#ended) this.#queue.done(next, returns);
     }
   }
 
@@ -287,47 +244,6 @@ export class SubscriberCallback {
       if ((await this.#deliver(failing, delivery)) === 'replaced') return;
     }
     this.#owed.settle(delivery.number);
-  }
-
-  #advance(number: number): void {
-    this.#cursor = number;
-    this.#listener.advanced(this.#subscription, number);
-  }
-
-  /** @returns undefined where nothing is left, or something has to be sent before */
-  async #next(): Promise<Delivery | undefined> {
-    while (!this.#ended && this.#gapUpTo === undefined) {
-      const first = this.#waiting.shift();
-      // Another node's event may have been read from the log before it was offered.
-      if (first && first.number <= this.#cursor) continue;
-      if (first || !this.#behind) return first;
-      this.#behind = false;
-      const returns = this.#returns;
-      try {
-        const backlog = await this.#read(this.#cursor, MAX_WAITING);
-        if (returns === this.#returns) this.#takeBacklog(backlog);
-      } catch (error) {
-        this.#behind = true;
-        this.#listener.failed(error);
-        await this.#pause(this.#options.retryMs.at(-1) ?? 0);
-      }
-    }
-    return undefined;
-  }
-
-  #takeBacklog({ deliveries, gapUpTo, more }: Backlog): void {
-    if (gapUpTo !== undefined) {
-      this.#standing.push(...deliveries);
-      this.#waiting = this.#waiting.filter(({ number }) => number > gapUpTo);
-      this.#cursor = gapUpTo;
-      this.#gapUpTo = gapUpTo;
-      return;
-    }
-    const offered = this.#waiting;
-    this.#waiting = [...deliveries];
-    const last = this.#waiting.at(-1)?.number ?? this.#cursor;
-    if (more) this.#behind = true;
-    else this.#waiting.push(...offered.filter(({ number }) => number > last));
   }
 
   async #deliver(delivered: Failing, original: Delivery): Promise<'replaced' | undefined> {
@@ -394,19 +310,9 @@ export class SubscriberCallback {
 
   async #isOvertaken(failing: Failing): Promise<boolean> {
     if (this.#isUndone(failing)) return true;
-    const waits = [...this.#standing, ...this.#waiting];
-    if (waits.some((newer) => this.#isOvertakenBy(newer, failing))) return true;
-    if (!this.#behind) return false;
-    const returns = this.#returns;
     try {
-      let after = Math.max(this.#cursor, failing.number);
-      for (;;) {
-        const { deliveries, gapUpTo, more } = await this.#read(after, MAX_WAITING);
-        if (returns !== this.#returns) return this.#isUndone(failing);
-        if (deliveries.some((newer) => this.#isOvertakenBy(newer, failing))) return true;
-        after = gapUpTo ?? deliveries.at(-1)?.number ?? after;
-        if (!more || this.#ended) return false;
-      }
+      const isNewer = (newer: Delivery): boolean => this.#isOvertakenBy(newer, failing);
+      return (await this.#queue.some(failing.number, isNewer)) || this.#isUndone(failing);
     } catch (error) {
       this.#listener.failed(error);
       return false;

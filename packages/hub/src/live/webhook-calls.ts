@@ -1,14 +1,10 @@
 import type { Callbacks, Clock, Cursors, Ids } from '../ports.ts';
 import type { Subscription } from '../rules/session-state.ts';
 import type { Spelling } from '../rules/versions.ts';
+import type { ReadBacklog } from './callback-queue.ts';
 import { callbackUrl } from './callback-request.ts';
 import { eventList } from './spelling.ts';
-import {
-  type CallbackListener,
-  type CallbackOptions,
-  type ReadBacklog,
-  SubscriberCallback,
-} from './subscriber-callback.ts';
+import { type CallbackListener, type CallbackOptions, SubscriberCallback } from './subscriber-callback.ts';
 
 /** What the Hub calls a webhook subscriber for: verification, deliveries, denial (WEB-1 to WEB-3). */
 export class WebhookCalls {

@@ -4,11 +4,12 @@ import type { Subscription } from '../rules/session-state.ts';
 import { UNSUBSCRIBED } from '../rules/subscribe.ts';
 import { fromEntry } from '../stored/log-record.ts';
 import type { Background } from './background.ts';
+import type { Backlog } from './callback-queue.ts';
 import { Delivery } from './delivery.ts';
 import type { LogPages } from './log-pages.ts';
 import type { MissedEvents } from './missed-events.ts';
 import { type SessionHere, UNKNOWN_SINCE } from './session-parts.ts';
-import type { Backlog, CallbackListener } from './subscriber-callback.ts';
+import type { CallbackListener } from './subscriber-callback.ts';
 import type { WebhookCalls } from './webhook-calls.ts';
 
 export interface WebhookParts {
