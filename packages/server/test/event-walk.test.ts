@@ -8,12 +8,15 @@ import { promisify } from 'node:util';
 import type { Step } from './event-walk/calls.ts';
 import type { EventCalls } from './event-walk/publish.ts';
 
+/** What the store's thread does for an event; it may be asked for other things too. */
+const STORED = 'store-sqlite/session-tables.ts#commit';
+
 /** Where an event is handed on for good: it is taken in, decided, given to the store, written there, and sent to each subscriber. */
 const HANDED_ON: ReadonlySet<string> = new Set([
   'server/http/event-door.ts#admit',
   'hub/rules/publish.ts#publish',
   'store-sqlite/worker-client.ts#ask',
-  'store-sqlite/session-tables.ts#commit',
+  STORED,
   'server/http/sockets.ts#send',
 ]);
 
@@ -29,6 +32,16 @@ const FOR_EACH: ReadonlySet<string> = new Set([
   'hub/live/audience.ts',
   'hub/live/subscriber-socket.ts',
   'server/http/sockets.ts',
+]);
+
+/** The files by whose functions Node begins, or goes on with, what is done for an event on the main thread. */
+const BEGINS: ReadonlySet<string> = new Set([
+  'server/http/listener.ts',
+  'server/http/event-door.ts',
+  'hub/requests/publishing.ts',
+  'hub/live/live-session.ts',
+  'hub/live/queue.ts',
+  'store-sqlite/worker-client.ts',
 ]);
 
 const run = promisify(execFile);
@@ -47,11 +60,31 @@ before(async () => {
     ],
     { maxBuffer: 64 * 1024 * 1024 },
   );
-  events = JSON.parse(stdout);
+  const all: readonly EventCalls[] = JSON.parse(stdout);
+  // The server does things by itself now and then, such as a look at its store: those are left out.
+  events = all.map(({ subscribers, main, store }) => ({
+    subscribers,
+    main: turnsOf(main)
+      .filter(([first]) => first && BEGINS.has(fileOf(first.name)))
+      .flat(),
+    store: turnsOf(store)
+      .filter((turn) => turn.some(({ name }) => name === STORED))
+      .flat(),
+  }));
 });
 
 function fileOf(name: string): string {
   return name.slice(0, name.indexOf('#'));
+}
+
+/** The steps by what Node called: each with all that it called in turn. */
+function turnsOf(steps: readonly Step[]): readonly (readonly Step[])[] {
+  const turns: Step[][] = [];
+  for (const step of steps) {
+    if (step.depth === 1) turns.push([]);
+    turns.at(-1)?.push(step);
+  }
+  return turns;
 }
 
 /** Each step with the files under way around it, the outermost first. */
