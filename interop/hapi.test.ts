@@ -76,11 +76,18 @@ describe('in front of HAPI FHIR', () => {
     assert.equal((await pages('Observation?_count=7&category=vital-signs', all)).length, 8);
     assert.equal((await fhir(lockstep.origin, 'Patient/p1/_history', all)).body.entry.length, 1);
     assert.equal((await fhir(lockstep.origin, 'Patient/nobody', all)).status, 404);
+    const part = await fhir(lockstep.origin, 'Observation/o0?_elements=status', all);
+    assert.deepEqual(Object.keys(part.body).toSorted(), ['code', 'id', 'meta', 'resourceType', 'status']);
     for (const query of [
       'Patient?birthdate=1980',
       'Observation?status=final',
       'Condition',
       'Observation?subject=Patient/p1',
+      'Patient?_has:Observation:patient:nothing=x',
+      'Observation?patient:Patient.nothing=x',
+      'Patient?_elements=',
+      'Patient?_elements=shoeSize',
+      'Patient/p1?_elements=shoeSize',
     ]) {
       assert.ok([400, 404].includes((await fhir(lockstep.origin, query, all)).status), query);
     }
@@ -127,6 +134,7 @@ describe('in front of HAPI FHIR', () => {
       405,
     );
     assert.ok((await send('DELETE', `Observation/${id}`)).status < 300);
+    assert.equal((await send('DELETE', 'Observation/never')).status, 204);
   });
 
   it('Medplum’s client reads and searches', async () => {

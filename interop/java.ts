@@ -80,7 +80,22 @@ export async function startHapi(folder: string): Promise<{ readonly base: string
   execFileSync('javac', ['-cp', join(lib, '*'), '-d', folder, join(source, 'HapiServer.java')]);
   const hapi = startInGroup('java', ['-cp', `${folder}:${join(lib, '*')}`, 'HapiServer']);
   const base = await lineOf(hapi, 'HAPI FHIR', /^http/);
+  await writeOnce(base);
   return { base, stop: () => stop(hapi) };
+}
+
+/** Writes and takes back a patient: HAPI loads its classes at the first write, which takes seconds on a busy machine. */
+async function writeOnce(base: string): Promise<void> {
+  const address = `${base}/Patient/first`;
+  const headers = { 'content-type': 'application/fhir+json' };
+  for (const [method, body] of [
+    ['PUT', '{"resourceType":"Patient","id":"first"}'],
+    ['DELETE', undefined],
+  ] as const) {
+    const response = await fetch(address, { method, headers, ...(body !== undefined && { body }) });
+    if (!response.ok) throw new Error(`HAPI FHIR answers ${response.status} to its first ${method}`);
+    await response.arrayBuffer();
+  }
 }
 
 /**

@@ -103,7 +103,7 @@ const lockstep = await sharedLockstep({
   sampleData: true,
   trustedIssuers: file,
   fhirUpstream: `http://127.0.0.1:${port}${pathname}`,
-  // HAPI's first write loads its classes.
+  // Short, since a server that never answers is waited for.
   fhirUpstreamSeconds: 6,
 });
 assert.equal(lockstep.origin, lockstepOrigin);

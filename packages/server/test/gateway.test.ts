@@ -1,6 +1,6 @@
 /** FHR-3: `/fhir` in front of a FHIR server that exists already, as a whole: configuration, launches, restarts of that server. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { sharedGateway } from './gateway-rig.ts';
 import { Backend, json } from './harness.ts';
 import { App, fhir, Person } from './person.ts';
@@ -8,6 +8,23 @@ import { App, fhir, Person } from './person.ts';
 const { gateway, server } = await sharedGateway();
 const { origin } = gateway;
 const all = await (await Backend.register(origin, { scope: 'system/*.cruds' })).token('system/*.cruds');
+
+/** The texts that are read as JSON until a search is answered, in this process: its Locksteps are here too. */
+async function parsedFor(t: TestContext, address: string, bearer: string) {
+  await fetch(address, { headers: { authorization: `Bearer ${bearer}` } }).then((response) => response.text());
+  const { parse } = JSON;
+  const texts: string[] = [];
+  const mock = t.mock.method(JSON, 'parse', (text: string, reviver?: Parameters<typeof parse>[1]) => {
+    texts.push(String(text));
+    return parse(text, reviver);
+  });
+  const response = await fetch(address, { headers: { authorization: `Bearer ${bearer}` } });
+  const answer = await response.text();
+  mock.mock.restore();
+  assert.equal(response.status, 200, answer);
+  const { entry } = JSON.parse(answer) as { entry: { resource: { resourceType: string; id: string } }[] };
+  return { texts, answer, found: entry.map(({ resource }) => resource) };
+}
 
 describe('FHR-3 with a FHIR server behind it', () => {
   it('Lockstep’s own token opens the server’s data, and the server’s tokens open nothing here', async () => {
@@ -47,5 +64,33 @@ describe('FHR-3 with a FHIR server behind it', () => {
     const found = await fhir(origin, 'Observation?_count=500', tokens.access_token);
     assert.ok(found.body.entry.length > 0);
     for (const { resource } of found.body.entry) assert.equal(resource.subject.reference, 'Patient/amara-diallo');
+  });
+
+  it('FHR-6 a granular search of one patient parses no resource twice, and in front of a server none at all', async (t) => {
+    const scope = 'patient/Observation.rs?category=vital-signs';
+    const tokenOf = async (at: string) => {
+      const person = new Person(at);
+      const { session_topic: topic } = await person.signIn();
+      const app = await App.register(at);
+      return (await app.launched(person, `launch ${scope}`, { patient: 'amara-diallo', topic })).access_token;
+    };
+    const wholes = (texts: readonly string[]) =>
+      texts
+        .filter((text) => text.includes('"resourceType":"Observation"'))
+        .map((text) => /"id":"([^"]+)"/.exec(text)?.[1]);
+    const own = await parsedFor(t, `${server.origin}/fhir/Observation`, await tokenOf(server.origin));
+    const ids = own.found.map(({ id }) => id);
+    assert.ok(ids.length > 3);
+    const read = wholes(own.texts);
+    assert.equal(new Set(read).size, read.length, `parsed twice: ${read.join()}`);
+    for (const id of ids) assert.ok(read.includes(id), `${id} is not seen to be parsed: the count counts nothing`);
+
+    const passed = await parsedFor(t, `${origin}/fhir/Observation`, await tokenOf(origin));
+    assert.deepEqual(passed.found.map(({ id }) => id).toSorted(), ids.toSorted());
+    // The server behind reads what it has once: the gateway adds only parts, such as whose a resource is.
+    const both = wholes(passed.texts);
+    assert.deepEqual(both.toSorted(), read.toSorted());
+    const parts = passed.texts.filter((text) => !text.includes('"resourceType"')).join('');
+    assert.ok(parts.length < passed.answer.length, `${parts.length} of ${passed.answer.length} characters`);
   });
 });
