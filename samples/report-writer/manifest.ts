@@ -2,7 +2,7 @@
 export const app = {
   id: 'sample-report-writer',
   name: 'Report writer',
-  description: 'Opens a report, collects what other applications share in it, signs it and files it.',
+  description: 'Opens a report on a study, gathers what is measured in it and files it when it is signed.',
   words: 'writer' as const,
   path: '/samples/report-writer/',
   scope: [

@@ -27,16 +27,25 @@ export function readCatalog(language: string, folder: URL = CONSOLE): Catalog {
   return JSON.parse(readFileSync(new URL(`${language}.json`, folder), 'utf8')) as Catalog;
 }
 
-/** A language's messages, and its words for reasons where it has any. @throws when there is no such language */
+/** What the samples are called in a language, and what is said of them, by the English texts that they register. */
+function sampleWords(language: string): readonly (readonly [key: string, words: string])[] {
+  if (language === 'en' || !languages(SAMPLES).includes(language)) return [];
+  const words = readCatalog(language, SAMPLES);
+  return Object.entries(readCatalog('en', SAMPLES)).flatMap(([key, english]) =>
+    /\.(name|description)$/.test(key) ? [[`app.${english}`, words[key] ?? english] as const] : [],
+  );
+}
+
+/** A language's messages, its words for reasons where it has any, and for the samples. @throws when there is no such language */
 export function wholeCatalog(language: string, folder: URL = CONSOLE): Catalog {
   const reasons = languages(REASONS).includes(language) ? readCatalog(language, REASONS) : {};
   const words = Object.entries(reasons).map(([said, text]) => [`reason.${said}`, text]);
-  return { ...readCatalog(language, folder), ...Object.fromEntries(words) };
+  return { ...readCatalog(language, folder), ...Object.fromEntries([...words, ...sampleWords(language)]) };
 }
 
 /**
  * Parts without a file of their own, and where they are: the first page names every file of every language. `small` holds what
- * is asked for by a name that has no file; `shell` and `ehr` are always shown together. Reasons go with what all pages say.
+ * is asked for by a name that has no file; `shell` and `ehr` are always shown together. Reasons, and what apps of ours are called, go with what all pages say.
  */
 const FILES: Readonly<Record<string, string>> = {
   ehr: 'shell',
@@ -47,7 +56,7 @@ const FILES: Readonly<Record<string, string>> = {
 };
 
 function fileOf(part: string, folder: URL): string {
-  if (part === 'reason') return folder === CONSOLE ? 'shell' : 'kit';
+  if (part === 'reason' || part === 'app') return folder === CONSOLE ? 'shell' : 'kit';
   return FILES[part] ?? part;
 }
 

@@ -27,15 +27,19 @@ const GERMAN = readCatalog('de') as Record<MessageKey, string>;
 const SAMPLES_ENGLISH = readCatalog('en', SAMPLES);
 const SAMPLES_GERMAN = readCatalog('de', SAMPLES);
 
-/** English messages that no German message is like. The samples are listed by the English names that they registered. */
+/** English messages that no German message is like. */
 const ONLY_ENGLISH = (() => {
   const german = new Set([...Object.values(GERMAN), ...Object.values(SAMPLES_GERMAN)]);
-  const names = new Set(['viewer', 'writer'].flatMap((app) => [`${app}.name`, `${app}.description`]));
-  const samples = Object.entries(SAMPLES_ENGLISH).flatMap(([key, text]) => (names.has(key) ? [] : [text]));
   return new Set(
-    [...Object.values(ENGLISH), ...samples].filter((text) => /^[^{]*\p{L}{3}[^{]*$/u.test(text) && !german.has(text)),
+    [...Object.values(ENGLISH), ...Object.values(SAMPLES_ENGLISH)].filter(
+      (text) => /^[^{]*\p{L}{3}[^{]*$/u.test(text) && !german.has(text),
+    ),
   );
 })();
+
+/** What the samples register, in whatever it stands. */
+const ENGLISH_NAMES = ['viewer', 'writer'].map((app) => SAMPLES_ENGLISH[`${app}.name`] ?? '');
+const [VIEWER = '', WRITER = ''] = ['viewer', 'writer'].map((app) => SAMPLES_GERMAN[`${app}.name`]);
 
 /** What programs say to each other, long enough to be nobody's name. */
 const ENGLISH_REASONS = Object.keys(readCatalog('de', REASONS)).filter((text) => text.split(' ').length > 2);
@@ -51,7 +55,7 @@ function texts(page: Page | Frame): Promise<readonly string[]> {
       if (node instanceof Element) {
         if (node.shadowRoot) found.push(node.shadowRoot.textContent ?? '');
         for (const name of ['aria-label', 'title', 'placeholder', 'alt']) found.push(node.getAttribute(name) ?? '');
-      } else if (!node.parentElement?.closest('script, style, option, [role="tabpanel"] td'))
+      } else if (!node.parentElement?.closest('script, style, pre, [role="tabpanel"] td'))
         found.push(node.textContent ?? '');
     }
     return found.map((text) => text.trim()).filter(Boolean);
@@ -82,7 +86,9 @@ test('a German browser is spoken to in German on every page, and the choice of a
   const check = async (where: string, shown: Page | Frame = page): Promise<void> => {
     const found = await texts(shown);
     const isWrong = (text: string): boolean =>
-      ONLY_ENGLISH.has(text) || KEY.test(text) || ENGLISH_REASONS.some((reason) => text.includes(reason));
+      ONLY_ENGLISH.has(text) ||
+      KEY.test(text) ||
+      [...ENGLISH_REASONS, ...ENGLISH_NAMES].some((english) => text.includes(english));
     wrong.push(...found.filter(isWrong).map((text) => `${where}: ${text}`));
     // Longer words are cut, wrapped or pushed aside where English ones are not.
     wrong.push(...(await findings(shown)).map((text) => `${where}: ${text}`));
@@ -92,7 +98,7 @@ test('a German browser is spoken to in German on every page, and the choice of a
   await page.locator('[data-testid="patient"]').filter({ hasText: 'Amara Diallo' }).click();
   await page.getByRole('tabpanel').getByRole('heading', { name: 'Amara Diallo', level: 2 }).waitFor();
   await page.getByRole('heading', { name: new RegExp(GERMAN['ehr.observations']) }).waitFor();
-  for (const app of ['Image viewer', 'Report writer']) {
+  for (const app of [VIEWER, WRITER]) {
     await page.getByRole('button', { name: `${app} starten`, exact: true }).click();
     const frame = page.frameLocator(`iframe[title="${app}"]`);
     await frame.getByRole('heading', { name: 'Amara Diallo', level: 1 }).waitFor();
@@ -100,7 +106,7 @@ test('a German browser is spoken to in German on every page, and the choice of a
   }
   for (const frame of page.frames().slice(1)) await check(frame.url(), frame);
   // An application that stays where it is says why in English, for all; each person reads it in their language.
-  const writer = page.frameLocator('iframe[title="Report writer"]');
+  const writer = page.frameLocator(`iframe[title="${WRITER}"]`);
   await writer.locator('li button').first().click();
   await writer.getByLabel(SAMPLES_GERMAN['writer.impression'] ?? '').fill('Rundherd');
   await page.locator('[data-testid="patient"]').filter({ hasText: 'Kofi Mensah' }).click();
@@ -109,7 +115,7 @@ test('a German browser is spoken to in German on every page, and the choice of a
   await page.getByRole('dialog').getByRole('button', { name: GERMAN['ehr.goOn'] }).click();
   await page.getByRole('alert').getByText('ein Befund ist nicht unterschrieben oder gespeichert').waitFor();
   await page
-    .frameLocator('iframe[title="Image viewer"]')
+    .frameLocator(`iframe[title="${VIEWER}"]`)
     .getByRole('heading', { name: 'Kofi Mensah', level: 1 })
     .waitFor();
   await check('not following');

@@ -153,7 +153,7 @@ for (const [device, viewport, locale] of [
     await page.getByRole('textbox').first().fill('Reading room 3, by the window');
     await page.getByRole('button', { name: /Administrator/ }).click();
     await openPatient(page, /Amara Diallo/);
-    await page.getByRole('button', { name: /Image viewer/ }).click();
+    await page.getByRole('button', { name: /Image viewer|Bildbetrachter/ }).click();
     await page.frameLocator('iframe').locator('lockstep-status[status="in-sync"]').waitFor();
     for (const to of [...PAGES, '/apps/sample-report-writer', '/launch?kind=backend&faults=slow-hub']) {
       await page.evaluate((path) => {

@@ -5,6 +5,7 @@ import { type AppDetails, call, get, post } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { date, list, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -131,7 +132,11 @@ export default function AppPage({ session, id }: { session: EhrSession; id: stri
   if (app.isError) {
     return (
       <div className={pageStyles.page}>
+        <h1>{t('shell.app')}</h1>
         <Problem error={app.error} retry={() => void app.refetch()} />
+        <p>
+          <Link href="/apps">{t('ehr.allApps')}</Link>
+        </p>
       </div>
     );
   }
@@ -147,7 +152,7 @@ export default function AppPage({ session, id }: { session: EhrSession; id: stri
           <AppIcon app={data} size={44} />
           <div>
             <h1>
-              <ForeignName text={data.name} />{' '}
+              <ForeignName text={appWords(data.name)} />{' '}
               {data.status !== 'active' && <span className={textStyles.pill}>{t(`apps.status.${data.status}`)}</span>}
             </h1>
             <p className={textStyles.lead}>

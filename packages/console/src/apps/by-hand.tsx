@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react';
 import { type App, type LaunchedApp, post, type Told, told } from '../api.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { Copyable } from '../ui/copyable.tsx';
 import { Alert } from '../ui/problem.tsx';
@@ -51,7 +52,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
         });
       } else setLaunched(launchedLines(await ask(), app));
     } catch (error) {
-      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name: app.name, error: said })));
+      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name: appWords(app.name), error: said })));
     }
     setBusy(undefined);
   }
@@ -64,7 +65,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
         {own && app.status === 'active' && (
           <Group gap={8}>
             <Button
-              aria-label={t('apps.makeNamed', { action: t(`apps.make.${own}`), name: app.name })}
+              aria-label={t('apps.makeNamed', { action: t(`apps.make.${own}`), name: appWords(app.name) })}
               loading={busy === own}
               onClick={() => void make(own)}
             >
@@ -72,7 +73,7 @@ function Kind({ session, app, kind }: { session: EhrSession; app: App; kind: ByH
             </Button>
             <Button
               variant="default"
-              aria-label={t('apps.aTicketFor', { name: app.name })}
+              aria-label={t('apps.aTicketFor', { name: appWords(app.name) })}
               loading={busy === 'ticket'}
               onClick={() => void make('ticket')}
             >

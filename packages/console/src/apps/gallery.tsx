@@ -7,6 +7,7 @@ import { isLaunchable, runHere } from '../ehr/dock.tsx';
 import { OpenContext } from '../ehr/open-context.tsx';
 import type { EhrSession } from '../ehr/session.ts';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link } from '../router.tsx';
@@ -34,7 +35,7 @@ function Star({ session, app }: { session: EhrSession; app: App }) {
       variant="subtle"
       color="gray"
       aria-pressed={isFavourite}
-      aria-label={t('apps.favouriteNamed', { name: app.name })}
+      aria-label={t('apps.favouriteNamed', { name: appWords(app.name) })}
       title={t(isFavourite ? 'apps.isAFavourite' : 'apps.makeItAFavourite')}
       onClick={() => session.shelf.toggle(app.id)}
     >
@@ -50,6 +51,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
   const [busy, setBusy] = useState(false);
   const [opened, setOpened] = useState<string>();
   const byHand = BY_HAND.filter((kind) => app.launchKinds.includes(kind));
+  const name = appWords(app.name);
 
   async function run(start: () => Promise<void>): Promise<void> {
     setBusy(true);
@@ -57,17 +59,17 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
     try {
       await start();
     } catch (error) {
-      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name: app.name, error: said })));
+      setProblem(told(error, (said) => t('apps.wasNotLaunched', { name, error: said })));
     }
     setBusy(false);
   }
 
   return (
-    <li className={styles.card} data-testid="app" aria-label={app.name}>
+    <li className={styles.card} data-testid="app" aria-label={name}>
       <AppIcon app={app} size={44} />
       <div className={styles.about}>
         <h2>
-          <ForeignName text={app.name} />
+          <ForeignName text={name} />
           {app.category !== undefined && (
             <span className={textStyles.label}>
               <ForeignName text={app.category} />
@@ -77,7 +79,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
         </h2>
         {app.description !== undefined && (
           <div>
-            <ForeignText text={app.description} />
+            <ForeignText text={appWords(app.description)} />
           </div>
         )}
         <p className={styles.facts}>
@@ -98,7 +100,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
         {isLaunchable(app) && (
           <>
             <Button
-              aria-label={t('apps.runNamed', { name: app.name })}
+              aria-label={t('apps.runNamed', { name })}
               loading={busy}
               onClick={() => void run(() => runHere(session, app))}
             >
@@ -106,7 +108,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
             </Button>
             <Button
               variant="default"
-              aria-label={t('apps.runInANewWindow', { name: app.name })}
+              aria-label={t('apps.runInANewWindow', { name })}
               onClick={() => void run(async () => setOpened(await runInWindow(session, app)))}
             >
               {t('apps.newWindow')}
@@ -122,7 +124,7 @@ function AppCard({ session, app }: { session: EhrSession; app: App }) {
           <Link
             className={textStyles.quietLink}
             href={`/apps/${encodeURIComponent(app.id)}`}
-            aria-label={t('apps.manageNamed', { name: app.name })}
+            aria-label={t('apps.manageNamed', { name })}
           >
             {t('apps.manage')}
           </Link>

@@ -1,4 +1,5 @@
 import type { App } from '../api.ts';
+import { appWords } from '../language/app-words.ts';
 import styles from './icon.module.css';
 
 /** Pages of other origins are never asked for anything: an app's picture shows only when it is of ours. */
@@ -17,7 +18,7 @@ export function AppIcon({ app, size }: { app: Pick<App, 'name' | 'logo'>; size: 
     <svg className={styles.icon} viewBox="0 0 48 48" width={size} height={size} aria-hidden="true">
       <rect width="48" height="48" rx="10" />
       <text x="24" y="32" textAnchor="middle">
-        {[...app.name][0]?.toUpperCase() ?? '?'}
+        {[...appWords(app.name)][0]?.toUpperCase() ?? '?'}
       </text>
     </svg>
   );

@@ -2,6 +2,7 @@
 import { folded, foldedWords } from '@lockstep/fhir/fold';
 import type { App } from '../api.ts';
 import type { KeyStorage } from '../browser-storage.ts';
+import { appWords } from '../language/app-words.ts';
 import { compare } from '../language/language.ts';
 import { Watchable } from '../store.ts';
 
@@ -68,14 +69,14 @@ export function inOrder(apps: readonly App[], { favourites, recent }: Shelf): re
     const at = recent.indexOf(id);
     return at === -1 ? recent.length : at;
   };
-  return [...apps].sort((a, b) => rank(a) - rank(b) || compare(a.name, b.name));
+  return [...apps].sort((a, b) => rank(a) - rank(b) || compare(appWords(a.name), appWords(b.name)));
 }
 
-/** Apps whose name, description or category have every word. */
+/** Apps whose name, description or category have every word, as they were registered or as people read them. */
 export function foundBy(apps: readonly App[], search: string): readonly App[] {
   const words = foldedWords(search);
   return apps.filter(({ name, description = '', category = '' }) => {
-    const text = folded(`${name}\n${description}\n${category}`);
+    const text = folded([name, appWords(name), description, appWords(description), category].join('\n'));
     return words.every((word) => text.includes(word));
   });
 }

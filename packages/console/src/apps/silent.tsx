@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
 import type { App } from '../api.ts';
 import { ForeignName } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import problemStyles from '../ui/problem.module.css';
@@ -23,7 +24,7 @@ export function Silent({ app, address, framed = false }: { app: App; address: st
         <Rich
           id="apps.silent"
           values={{
-            name: <ForeignName text={app.name} />,
+            name: <ForeignName text={appWords(app.name)} />,
             address: (
               <span className={textStyles.mono}>
                 <ForeignName text={app.launchUrl ?? ''} />

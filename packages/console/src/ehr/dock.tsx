@@ -10,6 +10,7 @@ import { isForeign, launchContext, makeLaunch, runInWindow } from '../apps/run.t
 import { foundBy, inOrder } from '../apps/shelf.ts';
 import { Silent } from '../apps/silent.tsx';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { Link, navigate } from '../router.tsx';
@@ -47,6 +48,7 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   const { apps } = session;
   const share = useStore(apps.shares)[one.app.id] ?? 1;
   const [problem, setProblem] = useState<Told>();
+  const name = appWords(one.app.name);
 
   function move(): void {
     const open = () => runInWindow(session, one.app);
@@ -54,17 +56,17 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
   }
 
   return (
-    <section className={styles.frame} style={{ flexGrow: share }} aria-label={one.app.name}>
+    <section className={styles.frame} style={{ flexGrow: share }} aria-label={name}>
       <header>
         <AppIcon app={one.app} size={18} />
-        <h2 title={one.app.name}>
-          <bdi>{one.app.name}</bdi>
+        <h2 title={name}>
+          <bdi>{name}</bdi>
         </h2>
         <ActionIcon
           size="sm"
           variant="subtle"
           color="gray"
-          aria-label={t('ehr.runNamedInWindow', { name: one.app.name })}
+          aria-label={t('ehr.runNamedInWindow', { name })}
           title={t('ehr.runInWindow')}
           onClick={move}
         >
@@ -80,17 +82,13 @@ function Frame({ session, one }: { session: EhrSession; one: DockedApp }) {
             <path d="M9 2h5v5M14 2 8 8M12 10v4H2V4h4" />
           </svg>
         </ActionIcon>
-        <CloseButton
-          size="sm"
-          aria-label={t('ehr.closeNamed', { title: one.app.name })}
-          onClick={() => void apps.close(one)}
-        />
+        <CloseButton size="sm" aria-label={t('ehr.closeNamed', { title: name })} onClick={() => void apps.close(one)} />
       </header>
       <Silent app={one.app} address={one.url} framed />
       {problem && <Alert {...problem} />}
       <iframe
         ref={(frame) => apps.attach(one.run, frame?.contentWindow ?? null)}
-        title={one.app.name}
+        title={name}
         src={one.url}
         {...(isForeign(one.app) && { sandbox: SANDBOX })}
         referrerPolicy="no-referrer"
@@ -121,7 +119,7 @@ export function Dock({ session }: { session: EhrSession }) {
     try {
       await runHere(session, app);
     } catch (error) {
-      setProblem(told(error, (said) => t('ehr.wasNotLaunched', { name: app.name, error: said })));
+      setProblem(told(error, (said) => t('ehr.wasNotLaunched', { name: appWords(app.name), error: said })));
     }
   }
 
@@ -152,17 +150,17 @@ export function Dock({ session }: { session: EhrSession }) {
               <AppIcon app={app} size={open.length > 0 ? 22 : 36} />
               <div>
                 <strong>
-                  <ForeignName text={app.name} />
+                  <ForeignName text={appWords(app.name)} />
                 </strong>
                 {open.length === 0 && app.description !== undefined && (
                   <div className={styles.about}>
-                    <ForeignText text={app.description} />
+                    <ForeignText text={appWords(app.description)} />
                   </div>
                 )}
               </div>
               <Button
                 variant={open.length === 0 ? 'filled' : 'default'}
-                aria-label={t('ehr.runNamed', { name: app.name })}
+                aria-label={t('ehr.runNamed', { name: appWords(app.name) })}
                 onClick={() => void run(app)}
               >
                 {t('ehr.run')}

@@ -1,5 +1,6 @@
 /** Between two applications in the dock: moved with the pointer or the arrow keys, it gives one what the other loses. */
 import type { KeyboardEvent, PointerEvent } from 'react';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import { type DockedApp, type DockedApps, LEAST_PART } from './docked-apps.ts';
@@ -38,7 +39,7 @@ export function FrameDivider({ apps, above, below }: FrameDividerProps) {
       className={styles.divider}
       tabIndex={0}
       aria-orientation="horizontal"
-      aria-label={t('ehr.divides', { above: above.app.name, below: below.app.name })}
+      aria-label={t('ehr.divides', { above: appWords(above.app.name), below: appWords(below.app.name) })}
       aria-valuenow={Math.round(part * 100)}
       aria-valuemin={Math.round(LEAST_PART * 100)}
       aria-valuemax={Math.round((1 - LEAST_PART) * 100)}

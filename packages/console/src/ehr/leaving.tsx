@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { ForeignName } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { useStore } from '../store.ts';
 import dialogStyles from '../ui/dialog.module.css';
@@ -15,7 +16,7 @@ export function LeavingApps({ session }: { session: EhrSession }) {
       <ul>
         {question.works.map(({ app, what }) => (
           <li key={app}>
-            <ForeignName text={app} />: <ForeignName text={what} />.
+            <ForeignName text={appWords(app)} />: <ForeignName text={what} />.
           </li>
         ))}
       </ul>

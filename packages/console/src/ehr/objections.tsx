@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { ForeignName } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import { useStore } from '../store.ts';
@@ -20,7 +21,7 @@ export function Objections({ session }: { session: EhrSession }) {
       <ul>
         {question.objections.map(({ name, reason }) => (
           <li key={name}>
-            <ForeignName text={name} />: <ForeignName text={reasonWords(reason)} />.
+            <ForeignName text={appWords(name)} />: <ForeignName text={reasonWords(reason)} />.
           </li>
         ))}
       </ul>

@@ -5,6 +5,7 @@ import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
 import { ForeignName } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import { Rich } from '../language/rich.tsx';
@@ -46,13 +47,14 @@ function MemberChip({ chip }: { chip: Chip }) {
   const { member, tone, words } = chip;
   const { outcome, times } = member;
   const middle = median(times);
+  const name = appWords(member.name);
   return (
     <li className={styles.member} data-tone={tone} data-member={member.name}>
       <span className={markStyles.mark} aria-hidden="true">
         {signOf(chip)}
       </span>
-      <bdi className={styles.name} title={member.name}>
-        {member.name}
+      <bdi className={styles.name} title={name}>
+        {name}
       </bdi>
       <span className={styles.outcome} title={words}>
         {words}
@@ -64,10 +66,7 @@ function MemberChip({ chip }: { chip: Chip }) {
         )}
       </span>
       {middle !== undefined && times.length > 1 && (
-        <Sparkline
-          values={times}
-          label={t('ehr.timesToFollow', { name: member.name, count: times.length, ms: middle })}
-        />
+        <Sparkline values={times} label={t('ehr.timesToFollow', { name, count: times.length, ms: middle })} />
       )}
     </li>
   );
@@ -123,7 +122,7 @@ interface DoesNotFollowProps {
 /** Who does not follow, since when and why, in a sentence. */
 function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
   const values = {
-    name: <ForeignName text={name || t('ehr.anApplication')} />,
+    name: <ForeignName text={appWords(name) || t('ehr.anApplication')} />,
     reason: <ForeignName text={reason} />,
     shows: shows ? t('ehr.itStillShows', { shows }) : t('ehr.itMayStillShowSomethingElse'),
   };

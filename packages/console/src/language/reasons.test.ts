@@ -24,10 +24,10 @@ test('a reason is said in the language of the person, alone and in the sentences
     ['the connection was closed (1006)', 'die Verbindung wurde geschlossen (1006)'],
     ['the connection was closed (1001: going away)', 'die Verbindung wurde geschlossen (1001: going away)'],
     ['the application answered 409', 'die Anwendung antwortete 409'],
-    ['Image viewer has not answered yet', 'Image viewer hat noch nicht geantwortet'],
+    ['Image viewer has not answered yet', 'Bildbetrachter hat noch nicht geantwortet'],
     [
       'Report writer was sent Patient-open and refused to follow it (409): a report is not signed or saved.',
-      'Report writer folgt nicht (409): ein Befund ist nicht unterschrieben oder gespeichert.',
+      'Befundschreiber folgt nicht (409): ein Befund ist nicht unterschrieben oder gespeichert.',
     ],
     ['PACS did not answer Patient-open within 10 seconds.', 'PACS hat nicht rechtzeitig geantwortet.'],
     ['PACS lost its connection (1006) and may not follow the context.', 'PACS hat die Verbindung verloren (1006).'],

@@ -3,6 +3,7 @@
  * them may speak another language; here they are put into the language of the person.
  */
 import type german from '../../languages/reasons/de.json';
+import { appWords } from './app-words.ts';
 import { codeWords, spoken } from './language.ts';
 
 /** A reason that is put into other languages: what is told to others is one of these. */
@@ -36,11 +37,13 @@ function translated(text: string): string | undefined {
   if (colon > 0) {
     const [head, rest] = [text.slice(0, colon), text.slice(colon + 2)];
     const [said, more] = [translated(head), translated(rest)];
-    return said === undefined && more === undefined ? undefined : `${said ?? head}: ${more ?? rest}`;
+    const name = appWords(head);
+    const isKnown = said !== undefined || more !== undefined || name !== head;
+    return isKnown ? `${said ?? name}: ${more ?? rest}` : undefined;
   }
   for (let at = text.indexOf(' '); at > 0; at = text.indexOf(' ', at + 1)) {
     const said = known(text.slice(at + 1));
-    if (said !== undefined) return `${text.slice(0, at)} ${said}`;
+    if (said !== undefined) return `${appWords(text.slice(0, at))} ${said}`;
   }
   return undefined;
 }

@@ -8,6 +8,7 @@ import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
 import columnsStyles from '../ui/columns.module.css';
@@ -150,7 +151,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   const problems = problemsOf(plan, choice);
   const problemAt = (field: keyof Plan): string | undefined =>
     tried || plan[field] !== '' ? problems[field] : undefined;
-  const name = byAddress ? t('launch.theApp') : app?.name;
+  const name = byAddress ? t('launch.theApp') : app && appWords(app.name);
   const isBackend = plan.kind === 'backend';
   const lacksPatient = isForPatient(plan) && plan.patient === '';
 
@@ -196,7 +197,7 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
             onChange={(event) => change({ app: event.currentTarget.value })}
             data={[
               ...(app || byAddress ? [] : [{ value: '', label: unknown ? plan.app : t('launch.none') }]),
-              ...launchable.map(({ id, name: label }) => ({ value: id, label })),
+              ...launchable.map(({ id, name: label }) => ({ value: id, label: appWords(label) })),
               ...(offer.data
                 ? [
                     {

@@ -6,6 +6,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
 import { serverPath } from '../base.ts';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
@@ -19,7 +20,7 @@ import textStyles from '../ui/text.module.css';
 import workstationStyles from '../ui/workstation.module.css';
 import { Composer } from './composer.tsx';
 import styles from './inspector.module.css';
-import { NotFollowing } from './not-following.tsx';
+import { isUndecided, NotFollowing } from './not-following.tsx';
 import { contentChanges, NOTHING, type Replayed, replay } from './replay.ts';
 import { describe, FILTERS, type Filter, keeps, withEntries } from './rows.ts';
 import { foundBy } from './search.ts';
@@ -181,8 +182,7 @@ export default function Inspector({ topic }: { topic: string }) {
     queryKey: ['session', topic],
     queryFn: () => get<SessionDetail>(base),
     staleTime: 0,
-    // Why somebody does not follow may change without an entry of the timeline.
-    refetchInterval: ({ state }) => (state.data?.notFollowing.length ? READ_EVERY : false),
+    refetchInterval: ({ state }) => (state.data && isUndecided(state.data) ? READ_EVERY : false),
   });
   const { entries, log, problem } = useHistory(topic);
   const [filter, setFilter] = useState<Filter>('all');
@@ -196,7 +196,7 @@ export default function Inspector({ topic }: { topic: string }) {
 
   const subscriptions = session.data?.subscriptions;
   const names = useMemo(
-    () => new Map(subscriptions?.map(({ clientId, client = clientId }) => [clientId, client])),
+    () => new Map(subscriptions?.map(({ clientId, client = clientId }) => [clientId, appWords(client)])),
     [subscriptions],
   );
   const shown = useMemo(() => {
@@ -385,11 +385,14 @@ export default function Inspector({ topic }: { topic: string }) {
                   {connected ? '✓' : '×'}
                 </span>
                 <b>
-                  <ForeignName text={name} />
+                  <ForeignName text={appWords(name)} />
                 </b>
-                <span className={`${textStyles.label} ${styles.subscribed}`} title={[client, ...events].join(', ')}>
+                <span
+                  className={`${textStyles.label} ${styles.subscribed}`}
+                  title={[appWords(client ?? ''), ...events].join(', ')}
+                >
                   {t('sessions.lease', {
-                    client: client ?? '',
+                    client: appWords(client ?? ''),
                     count: events.length,
                     until: date(new Date(expiresAt), { timeStyle: 'medium' }),
                   })}

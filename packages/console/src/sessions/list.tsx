@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
 import { ForeignName } from '../foreign-text.tsx';
 import { identity, WhoIs } from '../identity.tsx';
+import { appWords } from '../language/app-words.ts';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
@@ -17,7 +18,7 @@ import tableStyles from '../ui/table.module.css';
 import textStyles from '../ui/text.module.css';
 import styles from './list.module.css';
 import namesStyles from './names.module.css';
-import { NotFollowing } from './not-following.tsx';
+import { isUndecided, NotFollowing } from './not-following.tsx';
 
 /** Sessions on a page. */
 const PAGE = 50;
@@ -62,7 +63,7 @@ function Row({ session }: { session: SessionRow }) {
               <span className={markStyles.mark} aria-hidden="true">
                 {connected ? '✓' : '×'}
               </span>
-              <ForeignName text={name} />
+              <ForeignName text={appWords(name)} />
               {!connected && <span className={textStyles.srOnly}> {t('sessions.notConnected')}</span>}
             </li>
           ))}
@@ -96,8 +97,7 @@ export default function Sessions() {
     },
     staleTime: 0,
     placeholderData: keepPreviousData,
-    // Why somebody does not follow may change without a word from the server.
-    refetchInterval: ({ state }) => (state.data?.troubled ? READ_EVERY : false),
+    refetchInterval: ({ state }) => (state.data?.sessions.some(isUndecided) ? READ_EVERY : false),
   });
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -3,11 +3,17 @@
 import type { SessionView } from '../api.ts';
 import { timeOf } from '../fhir.ts';
 import { ForeignName } from '../foreign-text.tsx';
+import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import markStyles from '../ui/mark.module.css';
 import textStyles from '../ui/text.module.css';
 import namesStyles from './names.module.css';
+
+/** Whether an answer is awaited: by its time it counts as missing, of which the server says nothing. All else it tells. */
+export function isUndecided({ notFollowing }: Pick<SessionView, 'notFollowing'>): boolean {
+  return notFollowing.some(({ why }) => why === 'waiting');
+}
 
 type One = SessionView['notFollowing'][number];
 
@@ -31,7 +37,7 @@ export function NotFollowing({ session }: { session: Pick<SessionView, 'notFollo
           <span className={markStyles.mark} aria-hidden="true">
             {why === 'waiting' ? '…' : '!'}
           </span>
-          <ForeignName text={name} />
+          <ForeignName text={appWords(name)} />
           <span className={textStyles.label}>
             {' '}
             {t('sessions.whySince', { why: t(`sessions.why.${why}`), since: timeOf(since) })}

@@ -1,5 +1,6 @@
 /** The timeline's rows: what each entry says, and which rows a filter keeps. */
 import type { TimelineEntry } from '../api.ts';
+import { appWords } from '../language/app-words.ts';
 import { date, t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 
@@ -80,7 +81,8 @@ export function describe(
   entry: TimelineEntry,
   names: ReadonlyMap<string, string> = new Map(),
 ): { readonly what: string; readonly detail: string } {
-  const { subscriber = '', event = '', clientId = '' } = entry;
+  const { event = '', clientId = '' } = entry;
+  const subscriber = appWords(entry.subscriber ?? '');
   const client = clientName(clientId, names);
   switch (entry.kind) {
     case 'session-started':
