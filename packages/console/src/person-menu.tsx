@@ -23,7 +23,14 @@ export default function PersonMenu({ person, onPassword, onSignOut }: PersonMenu
   };
   return (
     <>
-      <Menu defaultOpened position="bottom-end" withinPortal={false} withInitialFocusPlaceholder={false}>
+      {/* With a position that is kept each opening would keep the one before, by closures. */}
+      <Menu
+        defaultOpened
+        preventPositionChangeWhenVisible={false}
+        position="bottom-end"
+        withinPortal={false}
+        withInitialFocusPlaceholder={false}
+      >
         <Menu.Target>
           <PersonButton ref={button} person={person} />
         </Menu.Target>
