@@ -2,19 +2,22 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
-import { appendFile, readdir, rename, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as textOfStream } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { filledName } from './audit-files.ts';
 import { ServerAuditTrail } from './audit-trail.ts';
-import { CHAIN_START, ChainCheck } from './chain.ts';
+import { CHAIN_START, ChainCheck, chained } from './chain.ts';
 import { FhirSink } from './fhir-sink.ts';
 import { FileSink } from './file-sink.ts';
 import type { AuditSink } from './sink.ts';
 import { parseSyslogUrl, SyslogSink } from './syslog-sink.ts';
+import { verifyAudit, withFilled } from './verify.ts';
 
 const silent = { info: () => undefined, error: () => undefined };
 
@@ -150,6 +153,174 @@ describe('the audit in a file', () => {
     const lines = linesOf(path);
     assert.equal(lines.length, 3);
     assert.deepEqual(problems(lines), []);
+  });
+
+  it('goes on after the first record of a file was cut off', async (t) => {
+    const path = join(folder(t), 'audit.jsonl');
+    for (const torn of ['{"resour', '{"resourceType":"AuditEvent","type"', '{']) {
+      await appendFile(path, torn);
+      const trail = trailOf([await FileSink.open(path, 1e9)]);
+      await trail.close();
+    }
+    const trail = trailOf([await FileSink.open(path, 1e9)]);
+    trail.record(act('first'));
+    await trail.close();
+    assert.equal(linesOf(path).length, 4);
+    assert.deepEqual((await verifyAudit([path])).problems, []);
+  });
+
+  it('goes on after a record that is longer than any part of the file that is read at once', async (t) => {
+    const path = join(folder(t), 'audit.jsonl');
+    const first = trailOf([await FileSink.open(path, 1e9)]);
+    first.record({ ...act('long'), detail: 'é'.repeat(500_000) });
+    await first.close();
+    await appendFile(path, `{"resourceType":"AuditEvent"${'é'.repeat(300_000)}`);
+    const second = trailOf([await FileSink.open(path, 1e9)]);
+    second.record(act('after'));
+    await second.close();
+    assert.deepEqual((await verifyAudit([path])).problems, []);
+  });
+
+  it('turns to the next file later where that fails, and writes nothing twice meanwhile', async (t) => {
+    const path = join(folder(t), 'audit.jsonl');
+    const sink = await FileSink.open(path, 1);
+    let end = CHAIN_START;
+    const write = () => {
+      const made = chained({ resourceType: 'AuditEvent' }, end);
+      return sink.write([made.line]).then(() => {
+        end = made.end;
+      });
+    };
+    await write();
+    // The name of the full file is taken by a folder.
+    await mkdir(filledName(path, 1));
+    for (let attempt = 0; attempt < 3; attempt += 1) await assert.rejects(write());
+    await rmdir(filledName(path, 1));
+    await write();
+    // The full file was moved, but its successor cannot be opened.
+    await rename(path, filledName(path, 2));
+    await mkdir(path);
+    for (let attempt = 0; attempt < 3; attempt += 1) await assert.rejects(write());
+    await rmdir(path);
+    for (let rest = 0; rest < 3; rest += 1) await write();
+    await sink.close();
+    const { records, problems } = await verifyAudit(await withFilled(path));
+    assert.deepEqual({ records, problems }, { records: 5, problems: [] });
+  });
+
+  it('is opened again while it is written, without a record lost or doubled', async (t) => {
+    const path = join(folder(t), 'audit.jsonl');
+    const sink = await FileSink.open(path, 5000);
+    let end = CHAIN_START;
+    const lines = Array.from({ length: 120 }, () => {
+      const made = chained({ resourceType: 'AuditEvent', text: 'x'.repeat(200) }, end);
+      end = made.end;
+      return made.line;
+    });
+    const works = Array.from({ length: 12 }, (_, at) => [
+      sink.write(lines.slice(at * 10, at * 10 + 10)),
+      sink.reopen(),
+      sink.reopen(),
+    ]);
+    await Promise.all(works.flat());
+    await sink.close();
+    const { records, problems } = await verifyAudit(await withFilled(path));
+    assert.deepEqual({ records, problems }, { records: 120, problems: [] });
+  });
+
+  it('shows for good that records at its end were taken away while the server was stopped', async (t) => {
+    for (const taken of ['some', 'all', 'the file', 'an older copy', 'the file and the note'] as const) {
+      const path = join(folder(t), 'audit.jsonl');
+      for (const run of [1, 2]) {
+        const trail = trailOf([await FileSink.open(path, 2500)]);
+        for (let index = 0; index < 6; index += 1) {
+          trail.record(act(`${run}-${index}`));
+          await trail.written();
+        }
+        await trail.close();
+      }
+      const lines = linesOf(path);
+      assert.ok(lines.length > 1);
+      if (taken === 'some') await writeFile(path, `${lines.slice(0, -1).join('\n')}\n`);
+      else if (taken === 'all') await writeFile(path, '');
+      else if (taken === 'an older copy')
+        await writeFile(path, `${linesOf((await withFilled(path))[0]!).join('\n')}\n`);
+      else await rm(path);
+      if (taken === 'the file and the note') await rm(`${path}.end`);
+      if (taken === 'some' || taken === 'an older copy') {
+        assert.notDeepEqual((await verifyAudit(await withFilled(path))).problems, [], taken);
+      }
+      const trail = trailOf([await FileSink.open(path, 1e9)]);
+      for (const index of [1, 2]) trail.record(act(`later-${index}`));
+      await trail.close();
+      const { problems } = await verifyAudit(await withFilled(path));
+      // Without the note nothing but the files that were filled tells what there was.
+      if (taken === 'the file and the note') assert.equal(linesOf(path).length, 2);
+      else assert.match(problems[0]?.problem ?? '', /missing or out of order/, taken);
+    }
+  });
+
+  it('shows whatever is done to its files', async (t) => {
+    const made = folder(t);
+    const path = join(made, 'audit.jsonl');
+    for (let run = 0; run < 4; run += 1) {
+      const trail = trailOf([await FileSink.open(path, 3000)]);
+      for (let index = 0; index < 5; index += 1) {
+        trail.record({ ...act(`${run}-${index}`), subscriberName: 'René \u2028 \u{1f600} \ufffd' });
+        await trail.written();
+      }
+      await trail.close();
+      if (run < 3) await appendFile(path, '{"resourceType":"AuditEvent","é'.slice(0, 12 + 6 * run));
+    }
+    const names = await withFilled(path);
+    const whole = names.map((name) => readFileSync(name));
+    assert.deepEqual((await verifyAudit(names)).problems, []);
+    const everything = Buffer.concat(whole);
+    const ends = [...everything.keys()].filter((at) => everything[at] === 0x0a);
+    const line = fc.integer({ min: 0, max: ends.length - 2 });
+    const tampering = fc.oneof(
+      fc.record({
+        how: fc.constant('byte'),
+        at: fc.integer({ min: 0, max: everything.length - 2 }),
+        to: fc.integer({ min: 0, max: 255 }),
+      }),
+      fc.record({
+        how: fc.constant('insert'),
+        at: fc.integer({ min: 0, max: everything.length }),
+        to: fc.constantFrom(0x0a, 0x0d, 0x20, 0x7b),
+      }),
+      fc.record({ how: fc.constantFrom('double', 'leave out', 'swap'), at: line, to: fc.constant(0) }),
+      fc.record({
+        how: fc.constant('cut'),
+        at: fc.integer({ min: 0, max: everything.length - 2 }),
+        to: fc.constant(0),
+      }),
+    );
+    const copy = join(folder(t), 'audit.jsonl');
+    await writeFile(`${copy}.end`, readFileSync(`${path}.end`));
+    await fc.assert(
+      fc.asyncProperty(tampering, async ({ how, at, to }) => {
+        const lines = everything.toString('latin1').split('\n');
+        let bad: Buffer;
+        if (how === 'byte') {
+          bad = Buffer.from(everything);
+          bad[at] = to;
+        } else if (how === 'insert')
+          bad = Buffer.concat([everything.subarray(0, at), Buffer.of(to), everything.subarray(at)]);
+        else if (how === 'cut') bad = everything.subarray(0, at);
+        else {
+          if (how === 'double') lines.splice(at, 0, lines[at]!);
+          // The first records are put elsewhere at some time: what is left is a chain.
+          if (how === 'leave out') lines.splice(Math.max(at, 1), 1);
+          if (how === 'swap') [lines[at], lines[at + 1]] = [lines[at + 1]!, lines[at]!];
+          bad = Buffer.from(lines.join('\n'), 'latin1');
+        }
+        // What is gone before the first record does not show; the file then says from which number on it is one.
+        fc.pre(!bad.equals(everything) && bad.length > ends[0]! + 1);
+        await writeFile(copy, bad);
+        assert.notDeepEqual((await verifyAudit([copy])).problems, [], how);
+      }),
+    );
   });
 
   it('is refused at a place that cannot be written, or that holds something else', async (t) => {

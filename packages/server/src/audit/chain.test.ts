@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { CHAIN_START, ChainCheck, type ChainEnd, chained } from './chain.ts';
+import { CHAIN_START, ChainCheck, type ChainEnd, chained, chainPast } from './chain.ts';
 
 /** A chain of so many records. */
 function chain(count: number, end: ChainEnd = CHAIN_START): { lines: string[]; ends: ChainEnd[] } {
@@ -63,15 +63,34 @@ describe('the chain of audit records', () => {
     assert.match(check(rewritten, noted).problems[0]?.problem ?? '', /not the one that was noted/);
   });
 
-  it('goes on after a record that a crash cut off, and only by that record', () => {
+  it('goes on after a record that a crash cut off, and only by that record and those before', () => {
     const { lines, ends } = chain(3);
     const torn = lines[2]!.slice(0, 40);
+    const again = lines[2]!.slice(0, 7);
+    for (const cut of [[torn], [torn, again], [again, again, torn]]) {
+      const hash = cut.reduce<string>(chainPast, ends[1]!.hash);
+      const next = chain(2, { number: 2, hash });
+      const whole = check([...lines.slice(0, 2), ...cut, ...next.lines]);
+      assert.deepEqual(whole.problems, []);
+      assert.ok(whole.wasTorn);
+      const changed = lines[1]!.replace('"index":1', '"index":7');
+      for (const bad of [
+        [...lines.slice(0, 2), 'something else', ...next.lines],
+        [...lines.slice(0, 2), 'something else', ...cut, ...next.lines],
+        [...lines.slice(0, 2), ...cut, '', ...next.lines],
+        [lines[0]!, changed, ...cut, ...next.lines],
+        [lines[0]!, ...cut, ...next.lines],
+      ]) {
+        assert.notDeepEqual(check(bad).problems, [], JSON.stringify(bad));
+      }
+      assert.match(check([...lines.slice(0, 2), ...cut]).problems[0]?.problem ?? '', /cut off/);
+    }
+  });
+
+  it('reads files of earlier versions, whose records after a crash hold the hash of the torn line alone', () => {
+    const { lines } = chain(2);
+    const torn = '{"resourceType":"Aud';
     const next = chain(2, { number: 2, hash: createHash('sha256').update(torn).digest('hex') });
-    const whole = check([...lines.slice(0, 2), torn, ...next.lines]);
-    assert.deepEqual(whole.problems, []);
-    assert.ok(whole.wasTorn);
-    assert.notDeepEqual(check([...lines.slice(0, 2), 'something else', ...next.lines]).problems, []);
-    assert.match(check([...lines.slice(0, 2), torn]).problems[0]?.problem ?? '', /cut off/);
-    assert.equal(ends.length, 3);
+    assert.deepEqual(check([...lines, torn, ...next.lines]).problems, []);
   });
 });

@@ -18,7 +18,18 @@ export interface ChainEnd {
 
 export const CHAIN_START: ChainEnd = { number: 0, hash: '0'.repeat(64) };
 
+/** What each record begins with. */
+export const LINE_START = '{"resourceType":"AuditEvent"';
+
 export const hashOf = (line: string | Uint8Array): string => createHash('sha256').update(line).digest('hex');
+
+/**
+ * The hash that a record holds which follows a line that a crash cut off: of that line and of what was before it.
+ * @param before hash of the record before the line, or what this function returned for the line before
+ */
+export function chainPast(before: string, torn: string | Uint8Array): string {
+  return createHash('sha256').update(before).update('\n').update(torn).digest('hex');
+}
 
 /**
  * Adds a record to a chain.
@@ -38,9 +49,10 @@ export function chained(event: object, end: ChainEnd): { readonly line: string; 
 }
 
 /** What a line says about its place; undefined for what is no record. */
-export function placeOf(line: string): { readonly number: number; readonly previous: string } | undefined {
+export function placeOf(line: string | Uint8Array): { readonly number: number; readonly previous: string } | undefined {
   try {
-    const { extension } = JSON.parse(line) as { extension?: { url: string; extension?: Record<string, unknown>[] }[] };
+    const text = typeof line === 'string' ? line : Buffer.from(line).toString('utf8');
+    const { extension } = JSON.parse(text) as { extension?: { url: string; extension?: Record<string, unknown>[] }[] };
     const parts = extension?.find(({ url }) => url === CHAIN)?.extension;
     const number = parts?.find(({ url }) => url === 'number')?.valuePositiveInt;
     const previous = parts?.find(({ url }) => url === 'previous')?.valueString;
@@ -63,35 +75,42 @@ export class ChainCheck {
   first: number | undefined;
   records = 0;
   #end: ChainEnd | undefined;
-  /** The last line was cut off by a crash: its bytes count, its number is unknown. */
+  /** Lines that a crash cut off, with no record after them yet. */
+  #torn: { readonly at: number; readonly hash: string; readonly alone: string | undefined } | undefined;
   #wasTorn = false;
   readonly #anchors: ReadonlyMap<number, string>;
+  readonly #beside: ChainEnd | undefined;
   readonly #met = new Set<number>();
 
-  /** @param anchors number → hash, as they were noted elsewhere */
-  constructor(anchors: ReadonlyMap<number, string> = new Map()) {
-    this.#anchors = anchors;
+  /**
+   * @param anchors number → hash, as they were noted elsewhere
+   * @param beside what the server noted; it may stand before the first record that is checked
+   */
+  constructor(anchors: ReadonlyMap<number, string> = new Map(), beside?: ChainEnd) {
+    this.#anchors = beside ? new Map([[beside.number, beside.hash], ...anchors]) : anchors;
+    this.#beside = beside;
   }
 
   /** @param at the line's number in its file */
-  line(text: string, at: number): void {
+  line(text: string | Uint8Array, at: number): void {
     const place = placeOf(text);
-    const hash = hashOf(text);
+    const torn = this.#torn;
+    const before = torn?.hash ?? this.#end?.hash ?? CHAIN_START.hash;
     if (!place) {
-      // The next record holds this line's hash where the line is one that a crash cut off.
       this.#wasTorn = true;
-      this.#torn = { at, hash };
+      this.#torn = { at: torn?.at ?? at, hash: chainPast(before, text), alone: torn ? undefined : hashOf(text) };
       return;
     }
+    const hash = hashOf(text);
     const { number, previous } = place;
-    if (this.#torn && previous !== this.#torn.hash)
-      this.#found(this.#torn.at, 'is no record, and no record follows it');
-    const before = this.#torn?.hash ?? this.#end?.hash;
+    // Records of earlier versions hold the hash of the torn line alone.
+    if (torn && previous !== torn.hash && previous !== torn.alone)
+      this.#found(torn.at, 'is no record, and no record follows it');
     if (this.#end && number !== this.#end.number + 1) {
       this.#found(at, `has the number ${number}, after ${this.#end.number}: records are missing or out of order`);
-    } else if (before !== undefined && previous !== before) {
+    } else if (this.#end && !torn && previous !== before) {
       this.#found(at, `record ${number} does not follow the one before it: one of them was changed`);
-    } else if (this.#end === undefined && number === 1 && previous !== CHAIN_START.hash) {
+    } else if (this.#end === undefined && !torn && number === 1 && previous !== CHAIN_START.hash) {
       this.#found(at, 'the first record does not begin a chain');
     }
     const anchor = this.#anchors.get(number);
@@ -105,8 +124,6 @@ export class ChainCheck {
     this.#end = { number, hash };
   }
 
-  #torn: { readonly at: number; readonly hash: string } | undefined;
-
   #found(line: number, problem: string): void {
     this.problems.push({ line, problem });
   }
@@ -114,8 +131,9 @@ export class ChainCheck {
   /** Ends the check. @returns where the chain stands */
   finish(): ChainEnd | undefined {
     if (this.#torn) this.#found(this.#torn.at, 'the last record is cut off');
-    for (const number of this.#anchors.keys()) {
-      if (!this.#met.has(number)) this.#found(0, `record ${number}, which was noted, is not there`);
+    for (const [number, noted] of this.#anchors) {
+      const isEarlier = noted === this.#beside?.hash && number < (this.first ?? number + 1);
+      if (!this.#met.has(number) && !isEarlier) this.#found(0, `record ${number}, which was noted, is not there`);
     }
     return this.#end;
   }

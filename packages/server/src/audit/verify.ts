@@ -1,8 +1,7 @@
 /** Verifies the chain in audit files. */
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, dirname, join, parse } from 'node:path';
-import { createInterface } from 'node:readline';
+import { basename } from 'node:path';
+import { filledFiles, linesOf, notedEnd } from './audit-files.ts';
 import { ChainCheck, type ChainEnd } from './chain.ts';
 
 export interface Verified {
@@ -16,21 +15,28 @@ export interface Verified {
   readonly problems: readonly { readonly file: string; readonly line: number; readonly problem: string }[];
 }
 
-/** The file, and before it those that were filled before (`audit-000000012345.jsonl`), in order. */
+/** The file, and before it those that were filled before, in order. */
 export async function withFilled(path: string): Promise<readonly string[]> {
-  const { dir, name, ext } = parse(path);
-  const filled = (await readdir(dir === '' ? '.' : dir)).filter((one) => {
-    return (
-      one.startsWith(`${name}-`) &&
-      one.endsWith(ext) &&
-      /^\d+$/.test(one.slice(name.length + 1, -ext.length || undefined))
-    );
-  });
-  return [...filled.sort().map((one) => join(dirname(path), one)), path];
+  return [...(await filledFiles(path)), path];
+}
+
+/** The lines of a file as they stand there, byte by byte. */
+async function* linesIn(file: string): AsyncGenerator<Uint8Array> {
+  let begun: Uint8Array[] = [];
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    const lines = linesOf(chunk);
+    const rest = chunk.at(-1) === 0x0a ? undefined : lines.pop();
+    for (const line of lines) {
+      yield begun.length === 0 ? line : Buffer.concat([...begun, line]);
+      begun = [];
+    }
+    if (rest) begun.push(rest);
+  }
+  if (begun.length > 0) yield Buffer.concat(begun);
 }
 
 /**
- * Reads files one after the other as one chain.
+ * Reads files one after the other as one chain, which must hold what the note beside the last of them says.
  * @param anchors hashes by number that were noted elsewhere, such as in the server's log
  * @throws when a file cannot be read
  */
@@ -38,13 +44,13 @@ export async function verifyAudit(
   files: readonly string[],
   anchors: ReadonlyMap<number, string> = new Map(),
 ): Promise<Verified> {
-  const check = new ChainCheck(anchors);
+  const check = new ChainCheck(anchors, await notedEnd(files.at(-1) ?? ''));
   const problems: { file: string; line: number; problem: string }[] = [];
   for (const file of files) {
     let at = 0;
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: 0 })) {
+    for await (const line of linesIn(file)) {
       at += 1;
-      if (line !== '') check.line(line, at);
+      check.line(line, at);
     }
     problems.push(...check.problems.splice(0).map((one) => ({ ...one, file: basename(file) })));
   }
