@@ -321,6 +321,57 @@ test('LAU-1 what a backend service launched ends with its token, its suspension 
   }
 });
 
+test('LAU-1 whatever ends an access ends a ticket that was not redeemed, and the token of one that was', async () => {
+  await withLockstep(async ({ origin }) => {
+    const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
+    const edit = async (id: string, changes: Json): Promise<Response> => {
+      const { metadata } = await json(admin.call('GET', `apps/${id}`));
+      return admin.call('PUT', `apps/${id}`, { ...metadata, ...changes });
+    };
+    interface Launch {
+      readonly app: string;
+      readonly service: Backend;
+      readonly hub: HubClient;
+      readonly user: string;
+    }
+    const standalone = { launch_kinds: ['standalone'], grant_types: ['authorization_code'] };
+    const acts: Readonly<Record<string, (launch: Launch) => Promise<Response | undefined>>> = {
+      'the launcher is none any more': ({ service }) => edit(service.clientId, { launcher: false }),
+      'the launcher is narrowed': ({ service }) => edit(service.clientId, { scope: EVERYTHING }),
+      'the launcher sees fewer users': ({ service }) => edit(service.clientId, { session_users: ['dr-mei-tanaka'] }),
+      'the launcher is suspended': ({ service }) => admin.call('POST', `apps/${service.clientId}/suspend`, {}),
+      'the launcher is deleted': ({ service }) => admin.call('DELETE', `apps/${service.clientId}`),
+      'the launcher revokes its token': async ({ service, hub }) => void (await service.revoke(hub.token)),
+      'the app is narrowed': ({ app }) => edit(app, { scope: 'fhircast/Patient-open.read' }),
+      'the app is started in another way': ({ app }) =>
+        edit(app, { ...standalone, redirect_uris: ['http://localhost/'] }),
+      'the app is bound to a key': ({ app }) => edit(app, { dpop_bound_access_tokens: true }),
+      'the app is suspended': ({ app }) => admin.call('POST', `apps/${app}/suspend`, {}),
+      'the app is deleted': ({ app }) => admin.call('DELETE', `apps/${app}`),
+      "the app's tokens are revoked": ({ app }) => admin.call('DELETE', `apps/${app}/tokens`),
+      'the user is signed out': ({ user }) => admin.call('POST', `users/${user}/sign-out`, {}),
+      'the user is suspended': ({ user }) => admin.call('POST', `users/${user}/suspend`, {}),
+      'the user is deleted': ({ user }) => admin.call('DELETE', `users/${user}`),
+    };
+    for (const [name, act] of Object.entries(acts)) {
+      const user = `user-${Object.keys(acts).indexOf(name)}`;
+      assert.equal((await admin.call('POST', 'users', { id: user, name: 'A user' })).status, 201);
+      const app = await registerLaunched(origin, { scope: 'fhircast/*.*' });
+      const service = await Backend.register(origin, { scope: `launch ${EVERYTHING}` });
+      await nameLauncher(origin, service.clientId);
+      const hub = new HubClient(`${origin}/hub`, await service.token(`launch ${EVERYTHING}`));
+      const make = () => json(hub.json('/ticket', { client_id: app, user }));
+      const [taken, waiting] = [await make(), await make()];
+      const { access_token } = await json(fetch(taken.ticket_url, { method: 'POST' }));
+      const launched = new HubClient(`${origin}/hub`, access_token);
+      assert.equal((await launched.request(`/${taken['hub.topic']}`)).status, 200, name);
+      assert.ok((await act({ app, service, hub, user }))?.ok ?? true, name);
+      assert.equal((await launched.request(`/${taken['hub.topic']}`)).status, 401, name);
+      assert.equal((await fetch(waiting.ticket_url, { method: 'POST' })).status, 400, name);
+    }
+  });
+});
+
 test('LAU-1 a ticket of a suspended app, or of a session that has ended, gives nothing', async () => {
   await withLockstep(async (lockstep) => {
     const { ehr, app } = await parts(lockstep);

@@ -46,6 +46,12 @@ export interface LaunchedBy {
   readonly token?: string;
 }
 
+/** Who grants something, and the sign-in that it ends with. */
+interface GrantedBy {
+  readonly signInId: string;
+  readonly user: { readonly id: string; readonly reference: string };
+}
+
 /** Index values by which the end of an access finds what it launched. */
 function launcherKeys({ client, grant, token }: LaunchedBy): readonly string[] {
   return [
@@ -244,46 +250,95 @@ export class BearerTokens {
    */
   async issueUserToken(
     client: Client,
-    person: { readonly signInId: string; readonly user: { readonly id: string; readonly reference: string } },
+    person: GrantedBy,
+    given: { readonly scope: string; readonly topics: readonly string[]; readonly life: number },
+  ): Promise<{ readonly token: string; readonly expiresAt: number }> {
+    const expiresAt = this.#endOfLife(given.life);
+    const grantId = await this.openGrant(client, person, { topics: given.topics, expiresAt });
+    return { token: await this.#issueGranted(client, grantId, given.scope, expiresAt), expiresAt };
+  }
+
+  /** Makes a grant of a person that has no token yet. @returns its id */
+  async openGrant(
+    client: Client,
+    person: GrantedBy,
     given: {
-      readonly scope: string;
       readonly topics: readonly string[];
-      readonly life: number;
+      /** ms since the epoch. */
+      readonly expiresAt: number;
       /** For a launch without OAuth. */
       readonly launched?: LaunchedBy;
     },
-  ): Promise<{ readonly token: string; readonly expiresAt: number }> {
-    const token = randomToken();
+  ): Promise<string> {
     const grantId = randomToken();
     const grantedAt = this.#clock.now();
-    const iat = Math.floor(grantedAt / 1000);
-    const exp = iat + given.life;
-    const expiresAt = exp * 1000;
+    const { expiresAt, topics, launched } = given;
     const context: GrantContext = {
       user: person.user.id,
       reference: person.user.reference,
       signIn: person.signInId,
       offline: false,
       fhirContext: [],
-      topics: given.topics,
+      topics,
       needPatientBanner: false,
       grantedAt,
-      ...(given.launched ? { launched: given.launched } : {}),
+      ...(launched ? { launched } : {}),
     };
+    const iat = Math.floor(grantedAt / 1000);
+    const exp = Math.floor(expiresAt / 1000);
     const payload = { clientId: client.id, accountId: person.user.id, exp, iat, jti: grantId };
     await this.grants.put(grantId, { payload, context }, { expiresAt });
-    const record: TokenRecord = { kind: 'AccessToken', clientId: client.id, grantId, scope: given.scope, iat, exp };
+    return grantId;
+  }
+
+  /**
+   * Makes the token of a grant that was opened before, which lasts as long as the token from now on.
+   * @param life s
+   * @returns undefined when the grant has ended
+   */
+  async issueOpened(
+    client: Client,
+    grantId: string,
+    given: { readonly scope: string; readonly life: number },
+  ): Promise<{ readonly token: string; readonly expiresAt: number } | undefined> {
+    const stored = await this.grants.find(grantId);
+    if (!stored) return undefined;
+    const expiresAt = this.#endOfLife(given.life);
+    const { payload, ...rest } = stored.value;
+    const lasting = { ...rest, payload: { ...payload, exp: Math.floor(expiresAt / 1000) } };
+    if (!(await this.grants.put(grantId, lasting, { expiresAt, condition: stored.revision }))) return undefined;
+    return { token: await this.#issueGranted(client, grantId, given.scope, expiresAt), expiresAt };
+  }
+
+  /** @param life s @returns ms since the epoch, at a whole second */
+  #endOfLife(life: number): number {
+    return (Math.floor(this.#clock.now() / 1000) + life) * 1000;
+  }
+
+  async #issueGranted(client: Client, grantId: string, scope: string, expiresAt: number): Promise<string> {
+    const token = randomToken();
+    const iat = Math.floor(this.#clock.now() / 1000);
+    const exp = expiresAt / 1000;
+    const record: TokenRecord = { kind: 'AccessToken', clientId: client.id, grantId, scope, iat, exp };
     await this.tokens.put(digest(token), record, { expiresAt });
-    return { token, expiresAt };
+    return token;
   }
 
   /** ms since the epoch until which a launching access lasts; undefined when it has ended (LAU-1). */
   async endOfLauncher({ client, grant, token }: LaunchedBy): Promise<number | undefined> {
-    if (client !== undefined && (await this.#directories().clients.get(client))?.status !== 'active') return undefined;
+    const launcher = client === undefined ? undefined : await this.#directories().clients.get(client);
+    if (client !== undefined && !(launcher?.status === 'active' && launcher.launcher)) return undefined;
     if (token !== undefined && this.#clock.now() >= ((await this.tokens.find(token))?.expiresAt ?? 0)) return undefined;
     if (grant === undefined) return Number.POSITIVE_INFINITY;
     const stored = await this.grants.find(grant);
     return stored && (stored.expiresAt ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Ends what a client launched, which is no launcher any more (LAU-1). */
+  async endLaunchedBy(clientId: string): Promise<void> {
+    const told: Told = [];
+    await this.#endLaunched({ client: clientId }, told);
+    await Promise.all(told);
   }
 
   /** Ends what an access launched (LAU-1). */

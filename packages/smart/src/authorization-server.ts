@@ -152,6 +152,8 @@ export interface AuthorizationServer extends TokenVerifier {
   liveTokens(clientId: string): Promise<readonly LiveToken[]>;
   /** Ends one token (with its grant) by its id. */
   revokeToken(tokenId: string): Promise<boolean>;
+  /** Ends everything that a client holds: tokens, refresh tokens, codes and launches that it has not taken up yet. */
+  revokeAllOf(clientId: string): Promise<void>;
 }
 
 export async function createAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
@@ -167,6 +169,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       canEverOpen,
     },
     end: (id, reason) => access.endClient(id, reason),
+    endLaunchedBy: (id) => access.endLaunchedBy(id),
   });
   const users = new Users(records, clock, async (user, reason) => {
     await signIns.endAllOf(user.id, reason);
@@ -356,6 +359,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     keys,
     liveTokens: (clientId) => access.liveTokens(clientId),
     revokeToken: (tokenId) => access.endToken(tokenId, 'an administrator revoked the token'),
+    revokeAllOf: (clientId) => access.endClient(clientId, 'an administrator revoked the tokens'),
   };
 }
 

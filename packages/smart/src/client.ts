@@ -84,3 +84,10 @@ export function allowedSessions(client: Client): AllowedSessions {
     ...(client.sessionWorkstations ? { workstations: client.sessionWorkstations } : {}),
   };
 }
+
+/** Apps of these launch kinds are started without a sign-in page: their registration is the administrator's consent (LAU-1). */
+export const LAUNCHED_WITHOUT_SIGN_IN: readonly LaunchKind[] = ['command-line', 'web', 'file'];
+
+export function isLaunchedWithoutSignIn({ launchKinds }: Pick<Client, 'launchKinds'>): boolean {
+  return launchKinds.some((kind) => LAUNCHED_WITHOUT_SIGN_IN.includes(kind));
+}

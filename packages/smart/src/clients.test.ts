@@ -27,6 +27,7 @@ test('REG-3 what was read of a client before it was suspended is not taken for i
   const clock = { now: () => 1_000_000, after: () => () => undefined };
   const clients = new Clients(slow, clock, {
     policy: { insecureAllowed: true, keyHostAllowed: () => true, maxTokenLife: 86_400, canEverOpen: () => true },
+    endLaunchedBy: async () => undefined,
     end: async () => undefined,
   });
   const { client } = await clients.add({ redirect_uris: ['http://localhost/'] }, { status: 'active' });

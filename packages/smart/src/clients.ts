@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RecordStore } from '@lockstep/store';
-import { type Client, isAsymmetric, isPublic } from './client.ts';
+import { type Client, isAsymmetric, isLaunchedWithoutSignIn, isPublic } from './client.ts';
 import { type ClientProfile, type Metadata, type MetadataPolicy, readMetadata, toMetadata } from './client-metadata.ts';
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
@@ -59,16 +59,25 @@ export class Clients {
   readonly #clock: Clock;
   readonly #policy: MetadataPolicy;
   readonly #end: ClientEnd;
+  readonly #endLaunchedBy: (id: string) => Promise<void>;
   readonly #cache = new Map<string, { client: Client | undefined; readAt: number }>();
   /** Grows with every change, so that what was read before one does not enter the cache after it. */
   #changes = 0;
   readonly #listeners = new Set<(id: string) => void | Promise<void>>();
 
-  /** @param end ends the access of a client that is suspended, deleted or narrowed */
-  constructor(store: RecordStore, clock: Clock, options: { policy: MetadataPolicy; end: ClientEnd }) {
+  /**
+   * @param options.end ends the access of a client that is suspended, deleted or narrowed
+   * @param options.endLaunchedBy ends what was launched by a client that is no launcher any more (LAU-1)
+   */
+  constructor(
+    store: RecordStore,
+    clock: Clock,
+    options: { policy: MetadataPolicy; end: ClientEnd; endLaunchedBy: (id: string) => Promise<void> },
+  ) {
     this.#clock = clock;
     this.#policy = options.policy;
     this.#end = options.end;
+    this.#endLaunchedBy = options.endLaunchedBy;
     // Whether an origin is known is asked at every request of a page: one count must answer it.
     this.#records = new RecordRepository<Client>(store, clock, 'client', (client) => ({
       origin: client.status === 'active' ? client.origins : [],
@@ -148,7 +157,7 @@ export class Clients {
 
   /**
    * Replaces what a registration says. What the server decided (status, trust) and the secret stay; the access the client
-   * has ends when its scopes, sessions or way to authenticate change.
+   * has ends when its scopes, sessions or way to authenticate change, or whether it is launched without a sign-in.
    * @param allow refuses by throwing; it sees the registration at the moment of the change
    * @returns undefined when there is no such client
    */
@@ -179,6 +188,7 @@ export class Clients {
         client.jwks,
         client.jwksUri,
         client.dpopBound,
+        isLaunchedWithoutSignIn(client),
       ]);
     if (changed && before && decisive(before) !== decisive(changed))
       await this.#end(id, 'the registration of the app has changed');
@@ -272,8 +282,14 @@ export class Clients {
     change: (client: Client) => Client,
     options?: { readonly keepsExpiry: boolean },
   ): Promise<Client | undefined> {
-    const client = await this.#records.update(id, change, options);
+    let wasLauncher = false;
+    const remember = (client: Client): Client => {
+      wasLauncher = client.launcher === true;
+      return change(client);
+    };
+    const client = await this.#records.update(id, remember, options);
     await this.#changed(id);
+    if (client && wasLauncher && !client.launcher) await this.#endLaunchedBy(id);
     return client;
   }
 }

@@ -5,7 +5,7 @@ export {
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from './authorization-server.ts';
-export type { Client, LaunchKind } from './client.ts';
+export { type Client, isLaunchedWithoutSignIn, LAUNCHED_WITHOUT_SIGN_IN, type LaunchKind } from './client.ts';
 export { toMetadata } from './client-metadata.ts';
 export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
 export { CAPABILITIES, smartConfiguration } from './discovery.ts';

@@ -3,7 +3,6 @@ import type { BearerTokens, LaunchedBy } from './access.ts';
 import { type Client, isPublic } from './client.ts';
 import type { Clock } from './ports.ts';
 import { type CanEverOpen, grantableScopes, withoutUseless } from './scope-policy.ts';
-import { digest } from './secrets.ts';
 import type { SignIns } from './sign-ins.ts';
 import type { TokenInfo } from './token-info.ts';
 import type { UserProfile } from './users.ts';
@@ -93,30 +92,46 @@ export class LaunchTokens {
   }
 
   /**
-   * A token that ends with the binding, at the latest when the sign-in or the grant would have run out.
-   * @returns the token, the id by which it is revoked, and when it ends (ms since the epoch); undefined when something that
-   *   the launch depends on has ended
+   * Opens the grant of a launch: whatever ends the access of the app, of its user or of what launched it ends the grant, also
+   * before the app has taken its token.
+   * @param given.until ms since the epoch, until when the token may be taken
+   * @returns the grant's id
+   */
+  open(
+    client: Client,
+    user: UserProfile,
+    given: { readonly topic: string; readonly binding: LaunchBinding; readonly until: number },
+  ): Promise<string> {
+    const { signIn, by } = given.binding;
+    const person = { signInId: signIn ?? 'launch without sign-in', user };
+    return this.#access.openGrant(client, person, {
+      topics: [given.topic],
+      expiresAt: given.until,
+      launched: by ?? {},
+    });
+  }
+
+  /**
+   * The token of an opened grant. It ends with the binding, at the latest when the sign-in or the grant of what launched it
+   * would have run out.
+   * @returns the token, and when it ends (ms since the epoch); undefined when something that the launch depends on has ended
    */
   async issue(
     client: Client,
-    user: UserProfile,
-    given: { readonly scope: string; readonly topic: string; readonly binding: LaunchBinding },
-  ): Promise<{ readonly token: string; readonly tokenId: string; readonly expiresAt: number } | undefined> {
-    const { signIn, by } = given.binding;
-    const until = await this.#aliveUntil(given.binding);
+    given: { readonly grantId: string; readonly scope: string; readonly binding: LaunchBinding },
+  ): Promise<{ readonly token: string; readonly expiresAt: number } | undefined> {
+    const { grantId, scope, binding } = given;
+    const until = await this.#aliveUntil(binding);
     const life = Math.min(this.#life, Math.floor(((until ?? 0) - this.#clock.now()) / 1000));
-    if (until === undefined || life <= 0) return undefined;
-    const person = { signInId: signIn ?? 'launch without sign-in', user };
-    const issued = await this.#access.issueUserToken(client, person, {
-      scope: given.scope,
-      topics: [given.topic],
-      life,
-      launched: by ?? {},
-    });
-    const tokenId = digest(issued.token);
+    const issued = life > 0 ? await this.#access.issueOpened(client, grantId, { scope, life }) : undefined;
     // What ended while the token was written has not found it.
-    if ((await this.#aliveUntil(given.binding)) !== undefined) return { ...issued, tokenId };
-    await this.#access.endToken(tokenId, 'what launched the app has ended');
+    if (issued && (await this.#aliveUntil(binding)) !== undefined) return issued;
+    await this.end(grantId, 'what launched the app has ended');
     return undefined;
+  }
+
+  /** Ends a launch, whether its token was taken or not. */
+  end(grantId: string, reason: string): Promise<void> {
+    return this.#access.endGrant(grantId, reason);
   }
 }

@@ -14,8 +14,10 @@ test('LAU-1 the token of a launch without OAuth lasts as long as configured, by 
     const client = await server.auth.clients.get(app.clientId);
     const user = await server.auth.users.get('dr-lena-okafor');
     assert.ok(client && user);
-    const given = { scope: 'fhircast/*.*', topic: 'topic', binding: {} };
-    const issued = await server.auth.launchTokens.issue(client, user, given);
+    const { launchTokens } = server.auth;
+    const until = server.clock.now() + 60_000;
+    const grantId = await launchTokens.open(client, user, { topic: 'topic', binding: {}, until });
+    const issued = await launchTokens.issue(client, { grantId, scope: 'fhircast/*.*', binding: {} });
     assert.ok(issued);
     const { token, expiresAt } = issued;
     assert.equal(expiresAt, Math.floor(server.clock.now() / 1000 + seconds) * 1000);

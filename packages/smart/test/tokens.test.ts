@@ -736,3 +736,25 @@ test('SES-7 a user is found by reference, alias or sign-in name', async (t) => {
   }
   assert.equal(await server.auth.users.resolve('nobody'), undefined);
 });
+
+test('REG-3 whoever revokes all tokens of an app ends its refresh tokens, too, and every one of more than a page', async (t) => {
+  const server = await startServer(t);
+  server.clock.freeze();
+  const app = await registerApp(server);
+  const { refresh_token: idle } = await tokensFor(new TestBrowser(server), app, `${SCOPE} offline_access`);
+  server.clock.ahead += 2 * 3600_000;
+  assert.deepEqual(await server.auth.liveTokens(app.clientId), []);
+  const client = await server.auth.clients.get(app.clientId);
+  const user = await server.auth.users.get('dr-lena-okafor');
+  assert.ok(client && user);
+  const bearers: string[] = [];
+  for (let index = 0; index < 120; index += 1) {
+    const until = server.clock.now() + 60_000;
+    const grantId = await server.auth.launchTokens.open(client, user, { topic: 'topic', binding: {}, until });
+    const issued = await server.auth.launchTokens.issue(client, { grantId, scope: 'fhircast/*.*', binding: {} });
+    bearers.push(issued?.token ?? '');
+  }
+  await server.auth.revokeAllOf(app.clientId);
+  for (const bearer of bearers) assert.equal(await server.auth.verifyToken(bearer), undefined);
+  assert.equal((await refresh(server, app, idle)).body.error, 'invalid_grant');
+});

@@ -188,7 +188,7 @@ export function consoleAppRoutes(
 
   app.delete<ById>('/apps/:id/tokens', async (request, reply) => {
     const { id } = await clientOf(authorization, request.params.id);
-    for (const { tokenId } of await authorization.liveTokens(id)) await authorization.revokeToken(tokenId);
+    await authorization.revokeAllOf(id);
     return reply.code(204).send();
   });
 

@@ -5,6 +5,8 @@ import type { Clock, Hub } from '@lockstep/hub';
 import {
   type AuthorizationServer,
   type Client,
+  isLaunchedWithoutSignIn,
+  LAUNCHED_WITHOUT_SIGN_IN,
   type LaunchBinding,
   OAuthError,
   type TokenInfo,
@@ -14,24 +16,21 @@ import type { RecordStore } from '@lockstep/store';
 
 /** How long a ticket may be redeemed, s. */
 export const TICKET_LIFE = 60;
-/** How long a spent ticket is known, s: who comes with it meanwhile shows that somebody else has it, too. */
-const SPENT_LIFE = 600;
+/** How long a ticket is known, s: who comes with a spent one meanwhile shows that somebody else has it, too. */
+const KNOWN_LIFE = 600;
 
 const KIND = 'launch-ticket';
-/** Apps of these launch kinds are started without a sign-in page: their registration is the administrator's consent. */
-const KINDS: readonly Client['launchKinds'][number][] = ['command-line', 'web', 'file'];
 
 /** What a ticket stands for. */
 interface TicketRecord {
   readonly clientId: string;
-  readonly user: string;
+  /** What it gives: it may have ended meanwhile. */
+  readonly grantId: string;
   readonly topic: string;
   readonly scope: string;
   readonly binding: LaunchBinding;
-  /** The token that it was redeemed for. */
-  readonly tokenId?: string;
-  /** It came a second time before its token was noted. */
-  readonly replayed?: true;
+  /** ms since the epoch, until when it may be redeemed. */
+  readonly until: number;
 }
 
 export interface TicketRequest {
@@ -144,8 +143,10 @@ export class Tickets {
   async clientOf(id: string): Promise<Client> {
     const client = await this.#parts.authorization.clients.get(id);
     if (client?.status !== 'active') throw refuse('client_id: there is no such app');
-    if (!client.launchKinds.some((kind) => KINDS.includes(kind))) {
-      throw refuse(`client_id: the app is not registered for a launch without sign-in (${KINDS.join(', ')})`);
+    if (!isLaunchedWithoutSignIn(client)) {
+      throw refuse(
+        `client_id: the app is not registered for a launch without sign-in (${LAUNCHED_WITHOUT_SIGN_IN.join(', ')})`,
+      );
     }
     return client;
   }
@@ -175,15 +176,16 @@ export class Tickets {
     if (!new Scopes(scope).hasFhircast) throw refuse('scope: no FHIRcast scope is left to give', 400, 'invalid_scope');
     const ticket = randomBytes(32).toString('base64url');
     const { binding } = given;
-    const body = JSON.stringify({ clientId: client.id, user: user.id, topic, scope, binding } satisfies TicketRecord);
     const now = clock.now();
-    const expiresAt = Math.min(now + TICKET_LIFE * 1000, given.until ?? Number.POSITIVE_INFINITY);
-    await records.put(KIND, idOf(ticket), { body, expiresAt }, now, 'absent');
+    const until = Math.min(now + TICKET_LIFE * 1000, given.until ?? Number.POSITIVE_INFINITY);
+    const grantId = await authorization.launchTokens.open(client, user, { topic, binding, until });
+    const body = JSON.stringify({ clientId: client.id, grantId, topic, scope, binding, until } satisfies TicketRecord);
+    await records.put(KIND, idOf(ticket), { body, expiresAt: now + KNOWN_LIFE * 1000 }, now, 'absent');
     await authorization.clients.noteLaunch(client.id);
     return {
       ticket,
       ticket_url: buildTicketUrl({ hubUrl, ticket }),
-      expires_in: Math.floor((expiresAt - now) / 1000),
+      expires_in: Math.floor((until - now) / 1000),
       'hub.url': hubUrl,
       'hub.topic': topic,
     };
@@ -199,51 +201,25 @@ export class Tickets {
     const id = idOf(ticket);
     const stored = await records.get(KIND, id, clock.now());
     if (!stored) return undefined;
+    const { clientId, grantId, topic, scope, binding, until } = JSON.parse(stored.body) as TicketRecord;
     if (!(await records.consume(KIND, id, clock.now()))) {
-      await this.#replayed(id);
+      await authorization.launchTokens.end(grantId, 'the ticket came again');
       return undefined;
     }
-    const record = JSON.parse(stored.body) as TicketRecord;
-    const { clientId, user: userId, topic, scope, binding } = record;
-    const client = await authorization.clients.get(clientId);
-    const user = await authorization.users.get(userId);
-    if (client?.status !== 'active' || !authorization.launchTokens.fits(client)) return undefined;
-    if (user?.status !== 'active' || !(await hub.inspect(topic))) return undefined;
-    const issued = await authorization.launchTokens.issue(client, user, { scope, topic, binding });
-    if (!issued) return undefined;
-    const { token, tokenId, expiresAt } = issued;
-    // Consuming it was the one write since; any other means that the ticket came again.
-    const noted = await this.#note(id, { ...record, tokenId }, stored.revision + 1);
-    if (!noted) await authorization.revokeToken(tokenId);
-    return {
-      access_token: token,
-      token_type: 'Bearer',
-      expires_in: Math.floor((expiresAt - clock.now()) / 1000),
-      scope,
-      'hub.url': hubUrl,
-      'hub.topic': topic,
-    };
-  }
-
-  async #note(id: string, record: TicketRecord, revision: number): Promise<boolean> {
-    const { records, clock } = this.#parts;
-    const now = clock.now();
-    const kept = { body: JSON.stringify(record), expiresAt: now + SPENT_LIFE * 1000 };
-    return (await records.put(KIND, id, kept, now, revision)) !== undefined;
-  }
-
-  /** A spent ticket came again. */
-  async #replayed(id: string): Promise<void> {
-    const { records, clock, authorization } = this.#parts;
-    for (;;) {
-      const stored = await records.get(KIND, id, clock.now());
-      if (!stored) return;
-      const record = JSON.parse(stored.body) as TicketRecord;
-      if (record.tokenId !== undefined) {
-        await authorization.revokeToken(record.tokenId);
-        return;
+    const client = clock.now() < until ? await authorization.clients.get(clientId) : undefined;
+    if (client?.status !== 'active' || !isLaunchedWithoutSignIn(client) || !authorization.launchTokens.fits(client))
+      return undefined;
+    if (!(await hub.inspect(topic))) return undefined;
+    const issued = await authorization.launchTokens.issue(client, { grantId, scope, binding });
+    return (
+      issued && {
+        access_token: issued.token,
+        token_type: 'Bearer',
+        expires_in: Math.floor((issued.expiresAt - clock.now()) / 1000),
+        scope,
+        'hub.url': hubUrl,
+        'hub.topic': topic,
       }
-      if (record.replayed || (await this.#note(id, { ...record, replayed: true }, stored.revision))) return;
-    }
+    );
   }
 }
