@@ -7,7 +7,7 @@ import {
   type Scopes,
   textOf,
 } from '@lockstep/fhircast';
-import { patientOf, sharedReferences } from './compartment.ts';
+import { containsOthers, patientOf, sharedReferences } from './compartment.ts';
 import { type Criterion, matchesAll, parseCriterion } from './criteria.ts';
 import { definitionOf, RESOURCE_TYPES, type TypeDefinition } from './definitions.ts';
 import { FhirRefusal } from './refusal.ts';
@@ -126,6 +126,7 @@ export class ResourceAccess {
     if (grant.id !== undefined && grant.id !== resource.id) return false;
     if (grant.criteria.length > 0 && !matchesAll(resource, grant.criteria, this.#baseUrl)) return false;
     if (grant.patient === undefined) return true;
+    if (containsOthers(resource, grant.patient, this.#baseUrl)) return false;
     const type = textOf(resource.resourceType);
     if (!definitionOf(type)?.shared) return patientOf(resource, this.#baseUrl) === grant.patient;
     // What belongs to no patient can be seen through a patient's resources, not changed.

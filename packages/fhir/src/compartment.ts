@@ -1,6 +1,6 @@
 import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import { definitionOf } from './definitions.ts';
-import { type JsonObject, localReference, references, valuesAt } from './resource.ts';
+import { isObject, type Json, type JsonObject, localReference, references, valuesAt } from './resource.ts';
 
 /**
  * The id of the patient whose compartment holds the resource (FHR-2): the Patient itself, or what the resource's subject
@@ -18,6 +18,24 @@ export function patientOf(resource: JsonObject, baseUrl: string): string | undef
   }
   // What names several patients as its own belongs to none of them.
   return patients.size === 1 ? [...patients][0] : undefined;
+}
+
+/** The elements that say whose a resource is, in all types of R4. */
+const OWNERS = ['subject', 'patient', 'beneficiary', 'for', 'individual'];
+
+/** Whether a resource holds, inside of it (`contained`), resources of another patient of this server than the one it is read for. */
+export function containsOthers({ contained }: JsonObject, patient: string, baseUrl: string): boolean {
+  const open: Json[] = contained === undefined ? [] : [contained];
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value !== 'object' || value === null) continue;
+    for (const inner of Object.values(value)) if (inner !== undefined) open.push(inner);
+    if (!isObject(value) || value.resourceType === undefined) continue;
+    for (const reference of OWNERS.flatMap((element) => valuesAt(value, `${element}.reference`))) {
+      const key = typeof reference === 'string' ? localReference(reference, baseUrl) : undefined;
+      if (key?.type === 'Patient' && key.id !== patient) return true;
+    }
+  }
+  return false;
 }
 
 /** The shared resources (Practitioner, Organization, Endpoint, Medication) of this server that the resource refers to. */

@@ -2,6 +2,7 @@
 export { canEverOpen, criteriaOf, forbidden, patientLimit } from './access.ts';
 export { Bundles } from './bundles.ts';
 export { hubExtensions, smartSecurity } from './capability.ts';
+export { containsOthers } from './compartment.ts';
 export { parseCondition } from './condition.ts';
 export { type Criterion, matchesAll } from './criteria.ts';
 export { definitionOf } from './definitions.ts';

@@ -42,6 +42,23 @@ function assertForbidden(
   assert.equal(answer.body.issue[0]?.code, 'forbidden', what);
 }
 
+test('FHR-2 a resource that contains another patient’s is nobody’s who may see one patient alone', async () => {
+  const all = token('system/*.cruds');
+  const inner = (patient: string) => ({ ...observation(patient), id: 'inner' });
+  for (const [id, contained, isMine] of [
+    ['holds-mine', [inner(MINE)], true],
+    ['holds-theirs', [inner(MINE), inner(THEIRS)], false],
+  ] as const) {
+    const resource = observation(MINE, { id, contained, hasMember: [{ reference: '#inner' }] });
+    assert.ok((await endpoint.send('PUT', `/Observation/${id}`, all, resource)).status < 300);
+    assert.equal(await status(`/Observation/${id}`, patientToken('patient/*.rs')), isMine ? 200 : 403, id);
+    const found = matches((await endpoint.get(`/Observation?_id=${id}`, patientToken('patient/*.rs'))).body);
+    assert.equal(found.length, isMine ? 1 : 0, id);
+    assert.equal(await status(`/Observation/${id}`, all), 200, id);
+    assert.ok((await endpoint.send('DELETE', `/Observation/${id}`, all)).status < 300);
+  }
+});
+
 test('FHR-2 every interaction needs its letter, in v1 and v2', async () => {
   const path = '/Observation/scoped';
   const all = token('system/*.cruds');

@@ -2,6 +2,7 @@ import type { JsonObject, TokenInfo } from '@lockstep/fhir';
 import {
   type Criterion,
   canEverOpen,
+  containsOthers,
   criteriaOf,
   definitionOf,
   forbidden,
@@ -43,6 +44,8 @@ export function canEverOpenBehind(scope: FhirScope, baseUrl: string): boolean {
 /** One reason why resources of a type may be reached. A resource must meet all its conditions; without any, all do. */
 interface Grant {
   readonly patient?: string;
+  /** The only patient whose resources it may contain: of types that belong to no patient, too. */
+  readonly within?: string;
   readonly id?: string;
   readonly criteria: readonly Criterion[];
   readonly params: readonly (readonly [name: string, value: string])[];
@@ -121,7 +124,8 @@ export class Rights {
     if (!looks) {
       const grants = this.#for(interaction, type);
       const paths = grants.flatMap(({ criteria }) => criteria.flatMap((one) => one.parameter.paths));
-      const elements = new Set([ownerElement(type), ...paths.map((path) => path.split('.', 1)[0])]);
+      const contained = grants.some(({ within }) => within !== undefined) ? 'contained' : undefined;
+      const elements = new Set([ownerElement(type), contained, ...paths.map((path) => path.split('.', 1)[0])]);
       const atId = type === 'Patient' || elements.has('id') || grants.some(({ id }) => id !== undefined);
       elements.delete('id');
       looks = { names: [...elements].filter((name) => name !== undefined), atId };
@@ -134,9 +138,10 @@ export class Rights {
   /** @param resource the whole, or what `looksAt` names of it */
   allows(interaction: Interaction, resource: JsonObject): boolean {
     return this.#for(interaction, textOf(resource.resourceType)).some(
-      ({ patient, id, criteria }) =>
+      ({ patient, within, id, criteria }) =>
         (id === undefined || id === resource.id) &&
         (patient === undefined || patientOf(resource, this.#baseUrl) === patient) &&
+        (within === undefined || !containsOthers(resource, within, this.#baseUrl)) &&
         matchesAll(resource, criteria, this.#baseUrl),
     );
   }
@@ -179,8 +184,9 @@ export class Rights {
       if (limit === 'nobody' || !criteria) continue;
       const { params } = scope;
       if (limit === 'everybody') grants.push({ criteria, params });
-      else if (hasOwner(type)) grants.push({ patient: limit.id, criteria, params });
-      else if (isShared(type) && (interaction === 'r' || interaction === 's')) grants.push({ criteria, params });
+      else if (hasOwner(type)) grants.push({ patient: limit.id, within: limit.id, criteria, params });
+      else if (isShared(type) && (interaction === 'r' || interaction === 's'))
+        grants.push({ within: limit.id, criteria, params });
     }
     // TOK-7: the user behind `fhirUser` can be read with the scopes that name it.
     if (interaction === 'r' && token.user !== undefined && token.scopes.has('openid') && token.scopes.has('fhirUser')) {

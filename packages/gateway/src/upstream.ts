@@ -56,6 +56,8 @@ interface Collected {
 const CONNECTIONS = 64;
 /** Bytes that are read of a body of no use, so that its connection can be kept. */
 const MAX_UNREAD = 16 * 1024;
+/** Informational answers (1xx) to one request. */
+const MAX_INFORMATIONAL = 20;
 /** s that are waited for a busy server which does not say, and at most. */
 const USUAL_WAIT = 5;
 const MAX_WAIT = 86_400;
@@ -142,26 +144,43 @@ export class Upstream {
 /** Reads an answer as far as it may be long, and may take. */
 class Collecting implements Dispatcher.DispatchHandler {
   readonly #maxBytes: number;
-  readonly #until: number;
   readonly #resolve: (answer: Collected) => void;
   readonly #reject: (error: unknown) => void;
   readonly #chunks: Buffer[] = [];
+  readonly #expiry: NodeJS.Timeout;
+  #controller: Dispatcher.DispatchController | undefined;
   #length = 0;
   #status = 0;
+  #informational = 0;
+  #isExpired = false;
   #headers: IncomingHttpHeaders = {};
 
+  /** @param until when the answer must be there, as `performance.now` counts; the time in which it waits for a connection counts too */
   constructor(maxBytes: number, until: number, resolve: (answer: Collected) => void, reject: (error: unknown) => void) {
     this.#maxBytes = maxBytes;
-    this.#until = until;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#expiry = setTimeout(() => this.#expire(), Math.max(0, until - performance.now()));
   }
 
-  onRequestStart(): void {}
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#isExpired) controller.abort(tooSlow());
+  }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  #expire(): void {
+    this.#isExpired = true;
+    this.#reject(tooSlow());
+    this.#controller?.abort(tooSlow());
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // The answer comes after what is only informational.
-    if (status < 200) return;
+    if (status < 200) {
+      this.#informational += 1;
+      if (this.#informational > MAX_INFORMATIONAL) controller.abort(notFhir());
+      return;
+    }
     this.#status = status;
     this.#headers = headers;
   }
@@ -173,8 +192,7 @@ class Collecting implements Dispatcher.DispatchHandler {
       if (this.#length > MAX_UNREAD) controller.abort(new Error('a body of no use'));
     } else if (this.#length > this.#maxBytes) {
       controller.abort(new FhirRefusal(502, 'too-costly', "The FHIR server's answer is too long."));
-    } else if (performance.now() > this.#until) controller.abort(tooSlow());
-    else this.#chunks.push(chunk);
+    } else this.#chunks.push(chunk);
   }
 
   onResponseEnd(): void {
@@ -182,12 +200,14 @@ class Collecting implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    clearTimeout(this.#expiry);
     // The status of a failure says all that is passed on of it.
     if (this.#status !== 0 && isFailure(this.#status)) this.#end();
     else this.#reject(error instanceof FhirRefusal ? error : unreachable(error));
   }
 
   #end(): void {
+    clearTimeout(this.#expiry);
     const chunks = this.#chunks;
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     this.#resolve({ status: this.#status, headers: this.#headers, bytes });

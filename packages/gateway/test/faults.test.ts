@@ -531,3 +531,67 @@ test('FHR-3 a server that is not of R4, or says nothing of itself, is not asked 
     await other.close();
   }
 });
+
+test('FHR-3 a server that only ever says that it goes on keeps nobody waiting longer than one that is silent', async () => {
+  for (const status of [102, 103]) {
+    const line = `HTTP/1.1 ${status} Going on\r\n\r\n`;
+    let stop = (): void => undefined;
+    answer = (response) => {
+      const { socket } = response;
+      // One at a time as well as many at once.
+      socket?.write(status === 103 ? line.repeat(1000) : line);
+      const timer = setInterval(() => socket?.write(line), 50);
+      stop = () => clearInterval(timer);
+      socket?.once('close', stop);
+    };
+    const { status: answered, body } = await gateway.get('/Patient/p1', own);
+    stop();
+    assert.ok([502, 504].includes(answered), String(answered));
+    assert.equal(body.resourceType, 'OperationOutcome');
+  }
+});
+
+test('FHR-2 a resource that contains another patient’s resources is not shown to who may see one patient’s', async () => {
+  const theirs = (element: string, reference: string, type = 'Observation') => ({
+    resourceType: type,
+    id: 'inner',
+    [element]: { reference },
+  });
+  const containing = (contained: unknown) => ({
+    ...observation('o1', 'Patient/p1'),
+    contained,
+    meta: { versionId: '1' },
+  });
+  const other = theirs('subject', 'Patient/p2');
+  const hidden = [
+    [other],
+    [theirs('subject', `${standIn.base}/Patient/p2`)],
+    [theirs('patient', 'Patient/p2', 'AllergyIntolerance')],
+    [theirs('beneficiary', 'Patient/p2/_history/1', 'Coverage')],
+    [theirs('for', 'Patient/p2', 'Task')],
+    [theirs('subject', 'Patient/p1'), other],
+    [{ resourceType: 'Bundle', id: 'inner', type: 'collection', entry: [{ resource: other }] }],
+    [{ resourceType: 'Basic', id: 'inner', contained: [other] }],
+    other,
+  ];
+  const shown = [
+    [theirs('subject', 'Patient/p1')],
+    [theirs('subject', '#mother')],
+    [{ resourceType: 'Patient', id: 'mother', name: [{ family: 'x' }] }],
+    [{ resourceType: 'Practitioner', id: 'inner', name: [{ family: 'x' }] }],
+  ];
+  for (const [contained, isShown] of [
+    ...hidden.map((one) => [one, false] as const),
+    ...shown.map((one) => [one, true] as const),
+  ]) {
+    const resource = containing(contained);
+    answer = (response, url) => fhir(response, url.includes('?') ? searchset([{ resource }]) : resource);
+    const read = await gateway.get('/Observation/o1', own);
+    const found = await gateway.get('/Observation?patient=p1', own);
+    const what = JSON.stringify(contained);
+    assert.equal(read.status === 200, isShown, what);
+    assert.equal(found.status, 200, what);
+    assert.equal(found.text.includes('"o1"'), isShown, what);
+    assert.equal((await gateway.get('/Observation/o1', all)).status, 200, what);
+  }
+});

@@ -157,7 +157,7 @@ export class Clients {
 
   /**
    * Replaces what a registration says. What the server decided (status, trust) and the secret stay; the access the client
-   * has ends when its scopes, sessions or way to authenticate change, or whether it is launched without a sign-in.
+   * has ends when its scopes, sessions or way to authenticate change, or when it is no longer launched without a sign-in.
    * @param allow refuses by throwing; it sees the registration at the moment of the change
    * @returns undefined when there is no such client
    */
@@ -188,9 +188,10 @@ export class Clients {
         client.jwks,
         client.jwksUri,
         client.dpopBound,
-        isLaunchedWithoutSignIn(client),
       ]);
-    if (changed && before && decisive(before) !== decisive(changed))
+    const isNarrowed = (was: Client, is: Client) =>
+      decisive(was) !== decisive(is) || (isLaunchedWithoutSignIn(was) && !isLaunchedWithoutSignIn(is));
+    if (changed && before && isNarrowed(before, changed))
       await this.#end(id, 'the registration of the app has changed');
     return changed;
   }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWK, SignJWT, UnsecuredJWT } from 'jose';
 import { readTrustedIssuers, type TrustedIssuer } from '../src/index.ts';
+import { discoverJwks } from '../src/trusted/issuer-keys.ts';
 import { answerOf, type Json, post, serve, startServer, type TestServer } from './harness.ts';
 
 const AUDIENCE = 'lockstep';
@@ -859,4 +860,31 @@ test('REG-5 a name that is another’s only without white space, or with its acc
   assert.equal(await userOf('Zoë'), 'Zoë');
   for (const name of ['Rene\u0301', ' rene', 'rene ', 'rene\u00a0', '\u3000René', 'Zoe\u0308', ' Zoë', 'Zoë  X'])
     assert.equal(await userOf(name), undefined, JSON.stringify(name));
+});
+
+test('REG-5 keys are fetched from no address that an issuer could not be configured with, whatever its document says', async (t) => {
+  const { origin } = await startIssuer(t);
+  const [issuer] = readTrustedIssuers(
+    JSON.stringify({ issuers: [{ name: 'other', issuer: 'https://login.example', audience: AUDIENCE }] }),
+    () => '',
+  );
+  assert.ok(issuer);
+  const says = (jwks_uri: unknown) => async () => Response.json({ issuer: issuer.issuer, jwks_uri });
+  for (const good of ['https://login.example/jwks', 'https://keys.example/jwks', `${origin}/jwks`]) {
+    assert.equal(await discoverJwks(issuer, says(good)), good);
+  }
+  const bad = ['http://login.example/jwks', 'https://me:secret@login.example/jwks', 'https://login.example/jwks#x'];
+  for (const one of [
+    ...bad,
+    'data:application/json,{"keys":[]}',
+    'file:///jwks',
+    '/jwks',
+    '',
+    7,
+    null,
+    [],
+    undefined,
+  ]) {
+    await assert.rejects(discoverJwks(issuer, says(one)), /jwks_uri/, String(one));
+  }
 });

@@ -31,6 +31,10 @@ interface TicketRecord {
   readonly binding: LaunchBinding;
   /** ms since the epoch, until when it may be redeemed. */
   readonly until: number;
+  /** Its token was issued. */
+  readonly taken?: true;
+  /** It came a second time before its token was issued. */
+  readonly replayed?: true;
 }
 
 export interface TicketRequest {
@@ -201,25 +205,53 @@ export class Tickets {
     const id = idOf(ticket);
     const stored = await records.get(KIND, id, clock.now());
     if (!stored) return undefined;
-    const { clientId, grantId, topic, scope, binding, until } = JSON.parse(stored.body) as TicketRecord;
     if (!(await records.consume(KIND, id, clock.now()))) {
-      await authorization.launchTokens.end(grantId, 'the ticket came again');
+      await this.#replayed(id);
       return undefined;
     }
+    const record = JSON.parse(stored.body) as TicketRecord;
+    const { clientId, grantId, topic, scope, binding, until } = record;
     const client = clock.now() < until ? await authorization.clients.get(clientId) : undefined;
     if (client?.status !== 'active' || !isLaunchedWithoutSignIn(client) || !authorization.launchTokens.fits(client))
       return undefined;
     if (!(await hub.inspect(topic))) return undefined;
     const issued = await authorization.launchTokens.issue(client, { grantId, scope, binding });
-    return (
-      issued && {
-        access_token: issued.token,
-        token_type: 'Bearer',
-        expires_in: Math.floor((issued.expiresAt - clock.now()) / 1000),
-        scope,
-        'hub.url': hubUrl,
-        'hub.topic': topic,
+    if (!issued) return undefined;
+    // Consuming it was the one write since; any other means that the ticket came again.
+    if (!(await this.#note(id, { ...record, taken: true }, stored.revision + 1))) await this.#end(grantId);
+    return {
+      access_token: issued.token,
+      token_type: 'Bearer',
+      expires_in: Math.floor((issued.expiresAt - clock.now()) / 1000),
+      scope,
+      'hub.url': hubUrl,
+      'hub.topic': topic,
+    };
+  }
+
+  async #note(id: string, record: TicketRecord, revision: number): Promise<boolean> {
+    const { records, clock } = this.#parts;
+    const now = clock.now();
+    const kept = { body: JSON.stringify(record), expiresAt: now + KNOWN_LIFE * 1000 };
+    return (await records.put(KIND, id, kept, now, revision)) !== undefined;
+  }
+
+  /** A spent ticket came again. */
+  async #replayed(id: string): Promise<void> {
+    const { records, clock } = this.#parts;
+    for (;;) {
+      const stored = await records.get(KIND, id, clock.now());
+      if (!stored) return;
+      const record = JSON.parse(stored.body) as TicketRecord;
+      if (record.taken) {
+        await this.#end(record.grantId);
+        return;
       }
-    );
+      if (record.replayed || (await this.#note(id, { ...record, replayed: true }, stored.revision))) return;
+    }
+  }
+
+  #end(grantId: string): Promise<void> {
+    return this.#parts.authorization.launchTokens.end(grantId, 'the ticket came again');
   }
 }

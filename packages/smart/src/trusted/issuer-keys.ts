@@ -5,7 +5,7 @@ import type { JWK } from 'jose';
 import { readJson } from '../client-keys.ts';
 import type { Clock } from '../ports.ts';
 import { keysFor } from '../signatures.ts';
-import type { TrustedIssuer } from './options.ts';
+import { addressProblem, type TrustedIssuer } from './options.ts';
 
 /** How long keys and answers of an issuer are used, ms: what it takes back counts within this time. */
 export const TRUST_FOR = 60_000;
@@ -55,7 +55,9 @@ export async function discoverJwks(issuer: TrustedIssuer, fetchIssuer: typeof fe
   );
   if (document.issuer !== issuer.issuer) throw new Error(`the issuer calls itself ${textOf(document.issuer)}`);
   const { jwks_uri: uri } = document;
-  if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error('the issuer names no jwks_uri');
+  if (typeof uri !== 'string') throw new Error('the issuer names no jwks_uri');
+  const problem = addressProblem(uri);
+  if (problem !== undefined) throw new Error(`the jwks_uri that the issuer names ${problem}`);
   return uri;
 }
 

@@ -81,12 +81,18 @@ function textsOf(value: unknown, where: string): readonly string[] {
   return list.map((one) => textOf(one, where));
 }
 
+/** Why an issuer may not be asked at an address; what comes by http could be anybody's, but for this machine's own. */
+export function addressProblem(address: string): string | undefined {
+  const url = URL.parse(address);
+  const local = url?.protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname);
+  if (!url || (url.protocol !== 'https:' && !local)) return 'must be an https address';
+  return url.username || url.password || url.hash ? 'must hold no credentials and no fragment' : undefined;
+}
+
 function addressOf(value: unknown, where: string): string {
   const text = textOf(value, where);
-  const url = URL.parse(text);
-  const local = url?.protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname);
-  if (!url || (url.protocol !== 'https:' && !local)) fail(where, 'must be an https address');
-  if (url.username || url.password || url.hash) fail(where, 'must hold no credentials and no fragment');
+  const problem = addressProblem(text);
+  if (problem !== undefined) fail(where, problem);
   return text;
 }
 
