@@ -15,6 +15,7 @@ import type { UserProfile, Users } from '../users.ts';
 import { fromWall, proofTimes, wallTime } from '../wall-time.ts';
 import { fetchJson, IssuerKeys, IssuerUnavailable, TRUST_FOR } from './issuer-keys.ts';
 import { askedAbout, type TrustedIssuer } from './options.ts';
+import { Questions } from './questions.ts';
 import { ShortMemory } from './short-memory.ts';
 
 const MAX_CACHED = 20_000;
@@ -42,6 +43,7 @@ const REFERENCE_AT_END =
 
 interface Trusted extends TrustedIssuer {
   readonly keys: IssuerKeys;
+  readonly questions: Questions;
 }
 
 type LogoutClaims = JWTPayload & { readonly iat: number; readonly sid?: unknown };
@@ -82,7 +84,11 @@ export class TrustedIssuers {
   constructor(parts: Parts) {
     const { records, clock } = parts;
     this.#parts = parts;
-    this.#issuers = parts.issuers.map((one) => ({ ...one, keys: new IssuerKeys(one, clock, parts.fetchIssuer) }));
+    this.#issuers = parts.issuers.map((one) => ({
+      ...one,
+      keys: new IssuerKeys(one, clock, parts.fetchIssuer),
+      questions: new Questions(clock),
+    }));
     this.#logouts = new RecordRepository(records, clock, 'trusted-logout');
     this.#sessions = new RecordRepository(records, clock, 'trusted-session', ({ subject }) => ({ subject }));
     this.#spent = new RecordRepository(records, clock, 'trusted-logout-token');
@@ -194,11 +200,13 @@ export class TrustedIssuers {
     const basic = [clientId, clientSecret].map(encodeURIComponent).join(':');
     let claims: Claims;
     try {
-      claims = await fetchJson(this.#parts.fetchIssuer, endpoint, {
-        method: 'POST',
-        headers: { authorization: `Basic ${Buffer.from(basic).toString('base64')}` },
-        body: new URLSearchParams({ token: bearer, token_type_hint: 'access_token' }),
-      });
+      claims = await issuer.questions.ask(() =>
+        fetchJson(this.#parts.fetchIssuer, endpoint, {
+          method: 'POST',
+          headers: { authorization: `Basic ${Buffer.from(basic).toString('base64')}` },
+          body: new URLSearchParams({ token: bearer, token_type_hint: 'access_token' }),
+        }),
+      );
     } catch (error) {
       throw new IssuerUnavailable(issuer.name, error);
     }
