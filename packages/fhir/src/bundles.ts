@@ -17,7 +17,7 @@ const ATTEMPTS = 5;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** Told of what the requests of a Bundle answered and changed: whole resources, however little of them is answered. */
-export type Seen = (found: Answered | AnsweredBundle) => void;
+export type AnswerListener = (found: Answered | AnsweredBundle) => void;
 
 /** One request of a Bundle, as it was read. */
 interface EntryRequest {
@@ -72,7 +72,7 @@ export class Bundles<A, P = never> {
   }
 
   /** @throws Refusal for what is no batch or transaction, and for a transaction of which any part is refused */
-  async run(content: SubmittedResource, access: A, seen: Seen = () => undefined): Promise<JsonObject> {
+  async run(content: SubmittedResource, access: A, seen: AnswerListener = () => undefined): Promise<JsonObject> {
     const bundle = content.exact();
     const type = isObject(bundle) && bundle.resourceType === 'Bundle' ? bundle.type : undefined;
     if (!isObject(bundle) || (type !== 'batch' && type !== 'transaction')) {
@@ -93,7 +93,12 @@ export class Bundles<A, P = never> {
     return { resourceType: 'Bundle', type: `${type}-response`, ...(entry.length > 0 && { entry }) };
   }
 
-  async #batch(entries: readonly Json[], r5: boolean, access: A, seen: Seen): Promise<readonly EntryAnswer[]> {
+  async #batch(
+    entries: readonly Json[],
+    r5: boolean,
+    access: A,
+    seen: AnswerListener,
+  ): Promise<readonly EntryAnswer[]> {
     const answers: EntryAnswer[] = [];
     const room = new AnswerRoom();
     for (const [index, entry] of entries.entries()) {
@@ -109,7 +114,13 @@ export class Bundles<A, P = never> {
   }
 
   /** One request, carried out. */
-  async #alone(request: EntryRequest, r5: boolean, access: A, room: AnswerRoom, seen: Seen): Promise<EntryAnswer> {
+  async #alone(
+    request: EntryRequest,
+    r5: boolean,
+    access: A,
+    room: AnswerRoom,
+    seen: AnswerListener,
+  ): Promise<EntryAnswer> {
     const { method, precondition, condition, body } = request;
     const content = contentOf(body ?? null, r5);
     switch (method) {
@@ -140,13 +151,13 @@ export class Bundles<A, P = never> {
     }
   }
 
-  async #get(request: EntryRequest, access: A, seen: Seen): Promise<SizedAnswer> {
+  async #get(request: EntryRequest, access: A, seen: AnswerListener): Promise<SizedAnswer> {
     const found = await this.#found(request, access, seen);
     if (request.method !== 'HEAD') return found;
     return { answer: { response: found.answer.response }, size: 0 };
   }
 
-  async #found(request: EntryRequest, access: A, seen: Seen): Promise<SizedAnswer> {
+  async #found(request: EntryRequest, access: A, seen: AnswerListener): Promise<SizedAnswer> {
     const { path, query } = request;
     const [type = '', id, history, version] = path;
     const ok = (found: AnsweredBundle): SizedAnswer => {
@@ -167,7 +178,7 @@ export class Bundles<A, P = never> {
     return this.#read200(await this.#interactions.vread({ type, id }, version, access), request, seen);
   }
 
-  #read200(found: Answered, { query, known, path }: EntryRequest, seen: Seen): SizedAnswer {
+  #read200(found: Answered, { query, known, path }: EntryRequest, seen: AnswerListener): SizedAnswer {
     const { resource, text } = found;
     const version = versionOf(resource);
     const shows = shownOfRead(path[0]!, query, this.#validator);
@@ -193,7 +204,7 @@ export class Bundles<A, P = never> {
     entries: readonly Json[],
     r5: boolean,
     access: A,
-    seen: Seen,
+    seen: AnswerListener,
   ): Promise<readonly EntryAnswer[]> {
     const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {

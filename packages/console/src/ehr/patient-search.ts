@@ -140,8 +140,14 @@ function readingOf(query: string, patterns: readonly RegExp[], place: Place): Wa
     dates.push({ anyOf, text: found[0] });
     rest = rest.replace(found[0], ' ');
   }
-  const words = rest.split(/[\s,;]+/).map((word) => word.replace(/\.+$/, ''));
+  const words = rest.split(/[\s,;]+/).map(withoutFullStops);
   return { words: words.filter((word) => folded(word) !== ''), dates };
+}
+
+function withoutFullStops(word: string): string {
+  let end = word.length;
+  while (word[end - 1] === '.') end -= 1;
+  return word.slice(0, end);
 }
 
 /**
