@@ -210,7 +210,7 @@ export function withUntold(
     if (isTold && held.told === undefined && (opened || !change.key)) continue;
     const last = toldLast(before, held, derivesOpens);
     state = afterTelling(before, state, held, last, step);
-    // A logout clears all marks. Who is not told of the logout keeps its mark.
+    // A logout clears the marks of those who are connected. Who is not told of it keeps its mark.
     const mark = isTold ? undefined : before.following.get(id);
     if (mark && !state.following.has(id)) state = { ...state, following: new Map(state.following).set(id, mark) };
     const isOfSame = last !== undefined && opened !== undefined && isSamePatient(last, opened);
