@@ -589,6 +589,19 @@ test('HZ-15 a report typed in the docked writer is asked about before the writer
   await again.getByLabel('Impression').waitFor();
   assert.equal(await again.getByLabel('Impression').inputValue(), 'Half a sentence');
   await again.getByText('not saved').waitFor();
+  // In a window of its own it is asked before signing out as well.
+  const opened = page.context().waitForEvent('page');
+  await leave.move?.();
+  await dialog.getByRole('button', { name: 'Move it all the same' }).click();
+  const apart = await opened;
+  await apart.locator('lockstep-status[status="in-sync"]').waitFor();
+  await apart.getByText('not saved').waitFor();
+  await leave.signOut?.();
+  await dialog.getByText('Report writer: a report is not signed or saved.').waitFor();
+  await dialog.getByRole('button', { name: 'Stay here', exact: true }).last().click();
+  await dialog.waitFor({ state: 'detached' });
+  await headline(page, 'in-sync').waitFor();
+  assert.equal(await apart.getByLabel('Impression').inputValue(), 'Half a sentence');
   await page.context().close();
 });
 

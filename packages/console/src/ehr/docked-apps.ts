@@ -92,9 +92,18 @@ export class DockedApps {
     this.running.update((all) => all.filter((one) => one.run !== run));
   }
 
-  /** Whether the applications may be left: they have nothing unsaved, or the person says so. */
-  async mayLeave(apps: readonly DockedApp[], leaving: AppLeaving): Promise<boolean> {
-    const works = (await Promise.all(apps.map((one) => this.#ask(one)))).flat();
+  /**
+   * Whether the applications may be left: they have nothing unsaved, or the person says so.
+   * @param elsewhere what applications have unsaved that are left too, and do not run here
+   */
+  async mayLeave(
+    apps: readonly DockedApp[],
+    leaving: AppLeaving,
+    elsewhere?: Promise<readonly UnsavedWork[]>,
+  ): Promise<boolean> {
+    const docked = (await Promise.all(apps.map((one) => this.#ask(one)))).flat();
+    const others = (await elsewhere) ?? [];
+    const works = [...docked, ...others.filter(({ app }) => !docked.some((one) => one.app === app))];
     if (works.length === 0) return true;
     // A newer question takes the place of the one before.
     this.question.get()?.answer(false);

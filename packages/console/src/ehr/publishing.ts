@@ -5,10 +5,12 @@ import { words } from '../api.ts';
 import { forEvent, titleOf } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
 import { t } from '../language/language.ts';
+import { reasonWords } from '../language/reasons.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
 import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts';
+import type { UnsavedWork } from './docked-apps.ts';
 
 /** The Hub's answer to the close of what is not open. */
 const CONFLICT = 409;
@@ -60,16 +62,7 @@ export class EhrPublishing {
 
   async #nobodyObjects(what: string, anchor: Resource, others: Elements): Promise<boolean> {
     this.objections.get()?.answer(false);
-    const expected = this.#surveyed();
-    if (expected.length === 0) return true;
-    let consents: readonly Consent[];
-    try {
-      consents = await this.#subscriber.survey(anchor, { others, expected, within: SURVEY_WITHIN });
-    } catch {
-      // Whatever is wrong, the change itself says it better.
-      return true;
-    }
-    const objections = consents.filter(({ would }) => would === 'refuse');
+    const objections = await this.#objectionsTo(anchor, others);
     if (objections.length === 0) return true;
     return new Promise((resolve) => {
       const answer = (goOn: boolean): void => {
@@ -78,6 +71,27 @@ export class EhrPublishing {
       };
       this.objections.set({ what, objections, answer });
     });
+  }
+
+  /** @param anchor what would be opened; undefined where nothing would be */
+  async #objectionsTo(anchor: Resource | undefined, others: Elements): Promise<readonly Consent[]> {
+    const expected = this.#surveyed();
+    if (expected.length === 0) return [];
+    try {
+      const consents = await this.#subscriber.survey(anchor, { others, expected, within: SURVEY_WITHIN });
+      return consents.filter(({ would }) => would === 'refuse');
+    } catch {
+      // Whatever is wrong, the change itself says it better.
+      return [];
+    }
+  }
+
+  /** What applications would lose, in windows of their own too, if nothing were open any more. */
+  async unsavedElsewhere(): Promise<readonly UnsavedWork[]> {
+    const { status } = this.#subscriber.state;
+    if (status === 'connecting' || status === 'closed') return [];
+    const objections = await this.#objectionsTo(undefined, {});
+    return objections.map(({ name, reason }) => ({ app: name, what: reasonWords(reason) }));
   }
 
   /** @param what the request as a sentence without its end. @returns whether the Hub accepted it */

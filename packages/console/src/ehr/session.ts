@@ -181,7 +181,7 @@ export async function startSession(person: SignedInPerson, loadChart: () => Prom
       if (!book.find(patient.id)) lastClosed.set(patient);
     },
     async signOut() {
-      if (!(await apps.mayLeave(apps.running.get(), 'sign-out'))) return false;
+      if (!(await apps.mayLeave(apps.running.get(), 'sign-out', publishing.unsavedElsewhere()))) return false;
       if (!(await notes.settle(notes.unsaved, { why: 'signed-out' }))) return false;
       stopWatching();
       await publishing.logout();
