@@ -380,7 +380,7 @@ test('HZ-15 what cannot be loaded or drawn takes no unsaved note with it', async
   await page.context().close();
 });
 
-test('HZ-2 an application that did not follow is green again once it follows a later context', async () => {
+test('HZ-2 an application that did not follow keeps nobody from being green once it follows a later context, or leaves', async () => {
   const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
   await openPatient(page, /Priya Raman/);
@@ -395,7 +395,11 @@ test('HZ-2 an application that did not follow is green again once it follows a l
   await warning.getByRole('button', { name: 'Ask again' }).click();
   await warning.waitFor({ state: 'detached' });
   await headline(page, 'in-sync').waitFor();
+  raw.answering = () => 409;
+  await openPatient(page, /Kofi Mensah/);
+  await warning.waitFor();
   raw.close(1000);
+  await headline(page, 'in-sync').waitFor();
   await page.context().close();
 });
 

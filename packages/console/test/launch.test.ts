@@ -71,10 +71,7 @@ test('simulated faults: every open is followed by a SyncError, and the strip war
   await page.getByRole('link', { name: 'EHR', exact: true }).click();
   await openPatient(page, /Priya Raman/);
   await shows(opened, 'Priya Raman');
-  await page
-    .getByRole('alert')
-    .filter({ hasText: 'Simulated application was sent Patient-open and did not follow it' })
-    .waitFor();
+  await page.getByRole('alert').filter({ hasText: 'Simulated application does not follow since' }).waitFor();
   await page.context().close();
 });
 

@@ -31,14 +31,6 @@ const MAX_TITLES = 200;
 /** Answers an event that a newer one has replaced. */
 const REPLACED = 202;
 
-/** What a SyncError says of an application. */
-export interface SyncErrorReport {
-  readonly who: string;
-  readonly text: string;
-  /** ms since the epoch. */
-  readonly at: number;
-}
-
 export interface FollowingParts {
   readonly subscriber: Subscriber;
   readonly fhir: Fhir;
@@ -64,8 +56,6 @@ export class OthersFollowing {
    * shows.
    */
   readonly titles = new Watchable<ReadonlyMap<string, string>>(new Map());
-  /** SyncErrors about the current context: of applications that are not in the session they are all there is (ERR-6). */
-  readonly reports = new Watchable<readonly SyncErrorReport[]>([]);
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
@@ -126,7 +116,6 @@ export class OthersFollowing {
 
   async #follow(context: Context | undefined, event: HubEvent) {
     const { book } = this.#parts;
-    this.reports.set([]);
     if (!context) {
       book.desk.update(withNothing);
       await painted();
@@ -223,6 +212,5 @@ export class OthersFollowing {
     const text = textAt(outcome, 'issue.diagnostics') ?? t('ehr.anApplicationDidNotFollow');
     const who = textAt(valuesAt(outcome, 'issue.details.coding')[2], 'code', 'display') ?? '';
     if (who !== '') this.#parts.onBehind(who, text);
-    this.reports.update((all) => [...all.filter((one) => one.who !== who), { who, text, at: Date.now() }]);
   }
 }

@@ -23,7 +23,6 @@ const GOOD: Known = {
   desk: chart('a'),
   accepted: of('a'),
   members: [member()],
-  reported: [],
   live: true,
 };
 const apart = (why: Apart['why']): Member => member({ apart: { why, since: 1 } });
@@ -77,10 +76,6 @@ test('HZ-5 a patient whom the record lacks is out of sync', () => {
   assert.equal(headline({ ...GOOD, desk }).words, 'Not in this record');
 });
 
-test('ERR-6 an application that is no member and raises a SyncError is named', () => {
-  assert.equal(headline({ ...GOOD, reported: ['Simulated'] }).words, 'Not following: Simulated');
-});
-
 test('HZ-2 without word of the others nothing is claimed of them', () => {
   assert.equal(headline({ ...GOOD, live: false }).status, 'behind');
 });
@@ -110,7 +105,6 @@ test('green implies that everything known is good, whatever comes together', () 
         desk: fc.constantFrom(...desks, withRefusal(withRequest(chart('a'), 1, 'Open B'), 1, 'no answer')),
         accepted: fc.constantFrom(undefined, of('a'), of('b')),
         members: fc.subarray([...members]),
-        reported: fc.subarray(['Desktop']),
         live: fc.boolean(),
       }),
       (known) => {
@@ -119,7 +113,6 @@ test('green implies that everything known is good, whatever comes together', () 
         assert.equal(known.own.status, 'in-sync');
         assert.equal(known.live, true);
         assert.equal(pending, undefined);
-        assert.deepEqual(known.reported, []);
         assert.deepEqual(shown.kind === 'chart' ? shown.of : undefined, known.accepted);
         for (const one of known.members) assert.equal(one.apart === undefined && one.outcome?.state, 'followed');
       },

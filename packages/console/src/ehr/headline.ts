@@ -21,8 +21,6 @@ export interface Known {
   readonly accepted: DeskContext | undefined;
   /** With what the Hub says of them. */
   readonly members: readonly Member[];
-  /** Names of applications that are no members, and of which SyncErrors say that they do not follow. */
-  readonly reported: readonly string[];
   /** Whether the server reports what the members do. */
   readonly live: boolean;
 }
@@ -44,7 +42,7 @@ export function ownTrouble({ own, desk: { shown } }: Pick<Known, 'own' | 'desk'>
 
 /** The worst of what is known (HZ-2): green means that this window and everybody else show the session's context. */
 export function headline(known: Known): Headline {
-  const { own, desk, accepted, members, reported, live } = known;
+  const { own, desk, accepted, members, live } = known;
   if (own.status === 'closed') return { status: 'closed', words: t('ehr.notConnected'), detail: own.reason };
   if (own.status === 'connecting') return { status: 'connecting', words: t('ehr.reconnecting') };
   const { pending } = desk;
@@ -66,8 +64,6 @@ export function headline(known: Known): Headline {
       words: t('ehr.notFollowing', { names: own.who ?? t('ehr.someApplication') }),
       detail: own.reason,
     };
-  if (reported.length > 0)
-    return { status: 'out-of-sync', words: t('ehr.notFollowing', { names: reported[0] || t('ehr.someApplication') }) };
   if (!live) return { status: 'behind', words: t('ehr.askingWhoFollows') };
   if (pending) return { status: 'behind', words: t('ehr.sending'), detail: pending.what };
   if (own.status === 'unknown') return { status: 'unknown', words: t('ehr.checking'), detail: own.reason };

@@ -38,7 +38,6 @@ const SEEN: Seen = {
   desk: chart,
   accepted: of('a'),
   members: [member('1', 'EHR'), member('2', 'Desktop PACS')],
-  reported: [],
   live: true,
 };
 const chipsOf = (seen: Partial<Seen>) =>
@@ -98,6 +97,12 @@ test('ERR-8 who is gone has a chip of its own, beside that of another window of 
     ['Desktop PACS', 'good', 'followed'],
     ['Desktop PACS', 'bad', 'out of the session: The lease has ended'],
   ]);
+});
+
+test('ERR-6 an application that is no member, and of which only a SyncError says that it does not follow, has a chip', () => {
+  const { headline, chips } = standing({ ...SEEN, own: apartFrom(told('Simulated')) });
+  assert.equal(headline.words, 'Not following: Simulated');
+  assert.deepEqual(chips.map(({ member: { name }, tone }) => [name, tone]).at(-1), ['Simulated', 'bad']);
 });
 
 test('ERR-8 whom the headline waits for is waited for in its chip', () => {
@@ -174,7 +179,6 @@ test('HZ-2 ERR-8 headline and chips never deny each other, whatever comes togeth
         ),
         accepted: fc.constantFrom(undefined, of('a'), of('b')),
         members: numbered,
-        reported: fc.subarray(['Simulated']),
         live: fc.boolean(),
       }),
       (random) => {

@@ -12,7 +12,6 @@ import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import markStyles from '../ui/mark.module.css';
 import { median, Sparkline } from '../ui/sparkline.tsx';
-import type { SyncErrorReport } from './following.ts';
 import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member } from './roster.ts';
@@ -72,13 +71,6 @@ function MemberChip({ chip }: { chip: Chip }) {
   );
 }
 
-/** SyncErrors of applications that are not in the session. */
-function useReports(session: EhrSession): readonly SyncErrorReport[] {
-  const roster = useStore(session.members.roster);
-  const members = new Set([...roster.values()].map(({ name }) => name));
-  return useStore(session.following.reports).filter(({ who }) => !members.has(who));
-}
-
 /** What the EHR claims of the session, computed from all that it knows. */
 export function useStanding(session: EhrSession): StripStanding {
   const own = useSyncState(session.subscriber);
@@ -86,8 +78,7 @@ export function useStanding(session: EhrSession): StripStanding {
   const desk = useStore(session.book.desk);
   const roster = useStore(session.members.roster);
   const live = useStore(session.members.live);
-  const reported = useReports(session).map(({ who }) => who);
-  return standing({ name: session.name, own, desk, accepted, members: [...roster.values()], reported, live });
+  return standing({ name: session.name, own, desk, accepted, members: [...roster.values()], live });
 }
 
 function Warner({ children, actions }: { children: ReactNode; actions: ReactNode }) {
@@ -151,8 +142,6 @@ export function Strip({ session }: { session: EhrSession }) {
   const { headline: now, chips } = useStanding(session);
   const { sign, tone } = MARKS[now.status];
   const behind = chips.map(({ member }) => member).filter(isBehind);
-  const named = new Set(behind.map(({ name }) => name));
-  const reports = useReports(session).filter(({ who }) => !named.has(who));
 
   return (
     <section className={styles.strip} aria-label={t('ehr.session')}>
@@ -202,11 +191,6 @@ export function Strip({ session }: { session: EhrSession }) {
       )}
       {behind.map((member) => (
         <NotFollowing key={member.id} session={session} member={member} />
-      ))}
-      {reports.map(({ who, text, at }) => (
-        <Warner key={who} actions={<AskAgain session={session} />}>
-          {t('ehr.reportedAt', { text: reasonWords(text), at: timeOf(at) })}
-        </Warner>
       ))}
     </section>
   );
