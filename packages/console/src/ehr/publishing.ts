@@ -17,6 +17,8 @@ const CONFLICT = 409;
 
 /** Applications that can be asked have this long to say whether they would follow, ms. */
 const SURVEY_WITHIN = 600;
+/** Before signing out they have longer: what is left then cannot be saved. */
+const SIGN_OUT_WITHIN = 3000;
 
 /** Others would not follow what the person asked for. */
 export interface ObjectionQuestion {
@@ -62,7 +64,7 @@ export class EhrPublishing {
 
   async #nobodyObjects(what: string, anchor: Resource, others: Elements): Promise<boolean> {
     this.objections.get()?.answer(false);
-    const objections = await this.#objectionsTo(anchor, others);
+    const objections = await this.#objectionsTo(anchor, others, SURVEY_WITHIN);
     if (objections.length === 0) return true;
     return new Promise((resolve) => {
       const answer = (goOn: boolean): void => {
@@ -73,12 +75,12 @@ export class EhrPublishing {
     });
   }
 
-  /** @param anchor what would be opened; undefined where nothing would be */
-  async #objectionsTo(anchor: Resource | undefined, others: Elements): Promise<readonly Consent[]> {
+  /** @param anchor what would be opened; undefined where nothing would be. @param within ms for their answers */
+  async #objectionsTo(anchor: Resource | undefined, others: Elements, within: number): Promise<readonly Consent[]> {
     const expected = this.#surveyed();
     if (expected.length === 0) return [];
     try {
-      const consents = await this.#subscriber.survey(anchor, { others, expected, within: SURVEY_WITHIN });
+      const consents = await this.#subscriber.survey(anchor, { others, expected, within });
       return consents.filter(({ would }) => would === 'refuse');
     } catch {
       // Whatever is wrong, the change itself says it better.
@@ -90,7 +92,7 @@ export class EhrPublishing {
   async unsavedElsewhere(): Promise<readonly UnsavedWork[]> {
     const { status } = this.#subscriber.state;
     if (status === 'connecting' || status === 'closed') return [];
-    const objections = await this.#objectionsTo(undefined, {});
+    const objections = await this.#objectionsTo(undefined, {}, SIGN_OUT_WITHIN);
     return objections.map(({ name, reason }) => ({ app: name, what: reasonWords(reason) }));
   }
 
