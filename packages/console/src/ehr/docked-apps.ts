@@ -102,8 +102,8 @@ export class DockedApps {
     elsewhere?: Promise<readonly UnsavedWork[]>,
   ): Promise<boolean> {
     const docked = (await Promise.all(apps.map((one) => this.#ask(one)))).flat();
-    const others = (await elsewhere) ?? [];
-    const works = [...docked, ...others.filter(({ app }) => !docked.some((one) => one.app === app))];
+    const others = ((await elsewhere) ?? []).filter(({ app }) => !docked.some((one) => one.app === app));
+    const works = [...docked, ...others.map(({ app, what }) => ({ app, what: shownWords(what) }))];
     if (works.length === 0) return true;
     // A newer question takes the place of the one before.
     this.question.get()?.answer(false);
