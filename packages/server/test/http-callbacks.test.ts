@@ -106,6 +106,15 @@ describe('WEB-2 calls', () => {
     assert.deepEqual(await callbacks(t, SHORT).get('http://no-such-host.invalid/', 0), { status: 0, body: '' });
   });
 
+  it('WEB-3 give the status of a POST as soon as it is there, and hold up nothing until the body is', async (t) => {
+    const there = await raw(t, (socket) =>
+      socket.write('HTTP/1.1 102 \r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n'),
+    );
+    const calls = callbacks(t, { timeoutMs: 2 ** 30 });
+    assert.deepEqual(await calls.post(there.url, BODY, {}, 0), { status: 200, body: '' });
+    assert.deepEqual(await calls.post(there.url, BODY, {}, 0), { status: 200, body: '' });
+  });
+
   it('give 0 once they are closed', async (t) => {
     const there = await server(t);
     const calls = callbacks(t);

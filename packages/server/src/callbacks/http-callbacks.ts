@@ -34,33 +34,48 @@ const HEADERS = { 'user-agent': 'Lockstep' };
 type Handler = Dispatcher.DispatchHandler;
 type Controller = Dispatcher.DispatchController;
 
+/** Which part of an answer says what is asked. */
+type Wanted = 'status' | 'body';
+
 /** Collects one answer, as far as it is wanted. */
 class Call implements Handler {
-  readonly #done: (answer: CallbackAnswer) => void;
+  readonly #wanted: Wanted;
+  readonly #answered: (answer: CallbackAnswer) => void;
+  readonly #over: () => void;
   #controller: Controller | undefined;
   #status = 0;
   #body = '';
-  #over = false;
+  #isOver = false;
 
-  constructor(done: (answer: CallbackAnswer) => void) {
-    this.#done = done;
+  /**
+   * @param answered called with the answer: as soon as the status has come where that is wanted alone, while the rest may still come
+   * @param over called once nothing comes any more
+   */
+  constructor(wanted: Wanted, answered: (answer: CallbackAnswer) => void, over: () => void) {
+    this.#wanted = wanted;
+    this.#answered = answered;
+    this.#over = over;
   }
 
   /** Ends the call with what is known by now: of an answer that did not come to its end, the status (RFC 9112, 8). */
   end(body = ''): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#done(this.#status === 0 ? NOBODY : { status: this.#status, body });
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#answered(this.#status === 0 ? NOBODY : { status: this.#status, body });
+    this.#over();
     this.#controller?.abort(new Error('The call is over'));
   }
 
   onRequestStart(controller: Controller): void {
     this.#controller = controller;
-    if (this.#over) controller.abort(new Error('The call is over'));
+    if (this.#isOver) controller.abort(new Error('The call is over'));
   }
 
   onResponseStart(_: Controller, status: number): void {
+    // What comes before the answer is none (RFC 9110, 15.2).
+    if (status < 200) return;
     this.#status = status;
+    if (this.#wanted === 'status') this.#answered({ status, body: '' });
   }
 
   onResponseData(_: Controller, chunk: Buffer): void {
@@ -163,10 +178,8 @@ export class HttpCallbacks implements Callbacks {
 
   #call(agent: Agent, request: Dispatcher.DispatchOptions): Promise<CallbackAnswer> {
     return new Promise((resolve) => {
-      const call = new Call((answer) => {
-        cancel();
-        resolve(answer);
-      });
+      const wanted = request.method === 'POST' ? 'status' : 'body';
+      const call = new Call(wanted, resolve, () => cancel());
       const cancel = this.#clock.after(this.#timeoutMs, () => call.end());
       try {
         agent.dispatch(request, call);
