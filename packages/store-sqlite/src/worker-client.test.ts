@@ -32,6 +32,29 @@ test('group commit: what is asked at once shares few transactions', async (t) =>
   assert.equal((await store.sessions.lookup('all')).length, 2_000);
 });
 
+test('who hears of a commit may ask for something at once: everybody gets the answer to what they asked', async (t) => {
+  const { sessions } = await openIn(t, freshPath(t));
+  const heard: Promise<unknown>[] = [];
+  const read: (string | undefined)[] = [];
+  const end = sessions.watch((notice) => {
+    if (notice.kind !== 'commit') return;
+    const { topic } = notice;
+    heard.push(sessions.load(topic).then((session) => read.push(session?.topic === topic ? topic : undefined)));
+  });
+  const topics = Array.from({ length: 60 }, (_, n) => `t${n}`);
+  // Some at a time, so that there is always a batch under way.
+  const lanes = [0, 1, 2].map(async (lane) => {
+    for (let n = lane; n < topics.length; n += 3) {
+      assert.equal((await sessions.commit(create(topics[n] ?? ''))).ok, true);
+      assert.deepEqual(await sessions.lookup('nobody'), []);
+    }
+  });
+  await Promise.all(lanes);
+  await Promise.all(heard);
+  end();
+  assert.deepEqual(read.toSorted(), topics.toSorted());
+});
+
 test('reading needs no transaction', async (t) => {
   const store = await openIn(t, freshPath(t));
   await Promise.all([store.sessions.load('a'), store.sessions.lookup('a'), store.records.list('a', 1)]);

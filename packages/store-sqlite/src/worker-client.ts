@@ -223,13 +223,14 @@ export class WorkerClient {
   #answered(answers: Answers): void {
     const batch = this.#underWay ?? [];
     this.#underWay = undefined;
+    // First: who is told below may ask for more at once.
+    this.#next();
     const failures = answers.failures.length > 0 ? new Map(answers.failures) : undefined;
     for (let i = 0; i < batch.length; i++) {
       const failure = failures?.get(i);
       if (failure === undefined) batch[i]!.resolve(answers.values[i]);
       else batch[i]!.reject(errorOf(failure));
     }
-    this.#next();
   }
 
   #end(message: string): void {
