@@ -136,18 +136,12 @@ export class LiveSession implements SessionHere {
   /** Runs the job once everything queued before has ended. */
   run<T>(job: () => Promise<T>): Promise<T> {
     this.usedAt = this.#parts.clock.now();
-    return this.#jobs.begin() ? this.#jobs.until(job()) : this.#jobs.wait(job);
+    return this.#jobs.run(job);
   }
 
   /** Decides one command and carries out what follows from it, once everything queued before has ended: at once where nothing is. */
   execute(make: CommandMaker): Promise<Decision> {
-    if (!this.#jobs.begin()) return this.#jobs.wait(() => this.decide(make));
-    try {
-      return this.#jobs.until(this.decide(make));
-    } catch (error) {
-      this.#jobs.end();
-      return Promise.reject(error);
-    }
+    return this.#jobs.run(() => this.decide(make));
   }
 
   /** The session's state. Call within `run`. @returns undefined when there is no such session */

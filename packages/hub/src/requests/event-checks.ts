@@ -93,7 +93,7 @@ export class EventChecks {
       return this.#live.of(topic).execute(found ? { ...command, checked: found } : command);
     };
     try {
-      return await (line.begin() ? line.until(decide()) : line.wait(decide));
+      return await line.run(decide);
     } finally {
       this.#waiting.delete(waiting);
       if (line.idle) this.#lines.delete(topic);
