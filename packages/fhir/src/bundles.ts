@@ -1,7 +1,9 @@
 import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
+import { parseEverything } from './everything.ts';
 import { numberOf, parseExact } from './exact-json.ts';
 import type { Answered, AnsweredBundle, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
+import { parseHistory } from './history.ts';
 import { etag } from './interactions.ts';
 import { ifMatch, noneMatch, type Preferences } from './negotiation.ts';
 import { FhirRefusal, operationOutcome } from './refusal.ts';
@@ -159,7 +161,7 @@ export class Bundles<A, P = never> {
 
   async #found(request: EntryRequest, access: A, seen: AnswerListener): Promise<SizedAnswer> {
     const { path, query } = request;
-    const [type = '', id, history, version] = path;
+    const [type = '', id, , version] = path;
     const ok = (found: AnsweredBundle): SizedAnswer => {
       const { text, bundle } = found;
       seen(found);
@@ -170,10 +172,7 @@ export class Bundles<A, P = never> {
     };
     if (id === undefined) return ok(await this.#interactions.search(type, query, access));
     if (path.length === 2) return this.#read200(await this.#interactions.read({ type, id }, access), request, seen);
-    if (type === 'Patient' && history === '$everything' && path.length === 3) {
-      return ok(await this.#interactions.everything(id, query, access));
-    }
-    if (history !== '_history' || path.length > 4) throw notHere();
+    if (isEverything(path)) return ok(await this.#interactions.everything(id, query, access));
     if (version === undefined) return ok(await this.#interactions.history({ type, id }, query, access));
     return this.#read200(await this.#interactions.vread({ type, id }, version, access), request, seen);
   }
@@ -244,16 +243,35 @@ export class Bundles<A, P = never> {
         const [type = '', id] = request.path;
         const change = id === undefined ? undefined : changes.get(keyText({ type, id }));
         room.require();
-        if (!change) {
-          room.fillRead(await this.#get(request, access, () => undefined));
-        } else if (change.isDeletion) {
-          if (request.path.length === 2) throw new FhirRefusal(410, 'deleted', `The transaction deletes the ${type}.`);
-        } else {
-          await planner.requireRead(change.resource!, access);
-          shownOfRead(type, request.query, this.#validator);
-          room.fill({ resource: change.resource!, response: {} });
-        }
+        if (change?.resource) await this.#requirePart(planner, request, change, change.resource, access, room);
+        else room.fillRead(await this.#get(request, access, () => undefined));
       });
+    }
+  }
+
+  /** Refuses a read of what the transaction writes or deletes, of its versions or of all of a patient, as afterwards. */
+  async #requirePart(
+    planner: Planner<A, P>,
+    request: EntryRequest,
+    { isDeletion }: Change,
+    resource: Resource,
+    access: A,
+    room: AnswerRoom,
+  ): Promise<void> {
+    const { path, query } = request;
+    const isHistory = path.length > 2 && !isEverything(path);
+    await planner.requireRead(resource, access);
+    if (isDeletion && !isHistory) {
+      throw new FhirRefusal(410, 'deleted', `The transaction deletes the ${resource.resourceType}.`);
+    }
+    if (isEverything(path)) parseEverything(query);
+    else if (path.length === 3) parseHistory(query);
+    else if (path.length === 4 && (isDeletion || path[3] !== resource.meta.versionId)) {
+      // A version that was there before the transaction, or is not there afterwards either.
+      room.fillRead(await this.#get(request, access, () => undefined));
+    } else {
+      shownOfRead(resource.resourceType, query, this.#validator);
+      room.fill({ resource, response: {} });
     }
   }
 
@@ -415,6 +433,7 @@ export class Bundles<A, P = never> {
     const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
     const path = address.split('/').map(decoded);
     if (!isResourceType(path[0] ?? '')) throw notHere();
+    if (reads && path.length > 2 && !isEverything(path) && (path[2] !== '_history' || path.length > 4)) throw notHere();
     if (method === 'POST' && path.length === 1 && query !== '') {
       throw new FhirRefusal(400, 'not-supported', 'A condition of a creation stands in ifNoneExist.');
     }
@@ -462,6 +481,10 @@ const VERSIONED = /^(.+)\/_history\/([A-Za-z0-9\-.]{1,64})$/;
 function besides(fullUrl: string | undefined, reference: string): string | undefined {
   const root = /^(https?:\/\/.*\/)[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.exec(fullUrl ?? '')?.[1];
   return root !== undefined && /^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference) ? root + reference : undefined;
+}
+
+function isEverything(path: readonly string[]): boolean {
+  return path.length === 3 && path[0] === 'Patient' && path[2] === '$everything';
 }
 
 function isRead({ method }: EntryRequest): boolean {

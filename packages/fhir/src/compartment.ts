@@ -20,8 +20,11 @@ export function patientOf(resource: JsonObject, baseUrl: string): string | undef
   return patients.size === 1 ? [...patients][0] : undefined;
 }
 
-/** The elements that say whose a resource is, in all types of R4. */
-const OWNERS = ['subject', 'patient', 'beneficiary', 'for', 'individual'];
+/** The elements that say whose a resource is, or whom it tells of, in all types of R4 (its patient compartment). */
+const OWNERS = [
+  ...['subject', 'patient', 'beneficiary', 'for', 'individual', 'target', 'actor'],
+  ...['participant.actor', 'member.entity', 'link.target', 'entity.what'],
+];
 
 /** Whether a resource holds, inside of it (`contained`), resources of another patient of this server than the one it is read for. */
 export function containsOthers({ contained }: JsonObject, patient: string, baseUrl: string): boolean {

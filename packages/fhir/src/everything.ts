@@ -34,7 +34,7 @@ export async function everything(
   repository: ResourceRepository,
   baseUrl: string,
 ): Promise<SearchBundle> {
-  const asked = parse(params);
+  const asked = parseEverything(params);
   const page = await new Compartment(id, access, repository, baseUrl).page(asked);
   const here = `${baseUrl}/Patient/${id}/$everything`;
   const entries = [
@@ -166,7 +166,7 @@ function address(here: string, used: URLSearchParams, after: string | undefined)
   return params.size > 0 ? `${here}?${params}` : here;
 }
 
-function parse(params: URLSearchParams): EverythingRequest {
+export function parseEverything(params: URLSearchParams): EverythingRequest {
   let count = DEFAULT_COUNT;
   let since = Number.NEGATIVE_INFINITY;
   let types: readonly string[] = [];

@@ -20,6 +20,6 @@ export { applyJsonPatch } from './json-patch.ts';
 export { fhirPlugin } from './plugin.ts';
 export { isId, isObject, localReference, valuesAt } from './resource.ts';
 export { encounterSummary, patientSummary } from './service.ts';
-export { elementsIn } from './subset.ts';
+export { elementsIn, summaryOf } from './subset.ts';
 export { contentOf, type SubmittedResource, validate } from './validate.ts';
 export { FORWARDED_WORK, WorkTurns } from './work-turns.ts';

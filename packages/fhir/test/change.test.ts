@@ -333,6 +333,59 @@ test('FHR-2 what a transaction writes it reads with the rights of a read, or not
   assert.equal(done.body.entry[1].resource.total, 1);
 });
 
+test('FHR-3 a transaction in which a read of a part of what it writes would be refused writes nothing', async () => {
+  await put('Patient', 'parts', { gender: 'female' });
+  await put('Patient', 'parts', { gender: 'male' });
+  const write = (id: string) => ({
+    request: { method: 'PUT', url: `Patient/${id}` },
+    resource: { resourceType: 'Patient', id },
+  });
+  const remove = { request: { method: 'DELETE', url: 'Patient/parts' } };
+  const get = (url: string) => ({ request: { method: 'GET', url } });
+  const run = (change: object, url: string, bearer = all) =>
+    endpoint.send('POST', '', bearer, bundle('transaction', change, get(url)));
+  const version = async () => (await endpoint.get('/Patient/parts', all)).headers.get('etag');
+  for (const [path, status] of [
+    ['?_elements=shoeSize', 400],
+    ['/_history/1?_summary=count', 400],
+    ['/_history/9', 404],
+    ['/_history/4', 404],
+    ['/_history/03', 404],
+    ['/_history/x', 404],
+    ['/_history?shoe=x', 400],
+    ['/_history/3/4', 400],
+    ['/$everything?shoe=x', 400],
+    ['/$everything/x', 400],
+    ['/nothing', 400],
+  ] as const) {
+    const answer = await run(write('parts'), `Patient/parts${path}`);
+    assert.deepEqual([answer.status, await version()], [status, 'W/"2"'], `${path} ${answer.text}`);
+    assert.equal((await run(write('parts-new'), `Patient/parts-new${path}`)).status, status, path);
+    assert.equal((await endpoint.get('/Patient/parts-new', all)).status, 404, path);
+  }
+  for (const path of ['', '/$everything', '/_history/3', '/_history/9', '/_history?shoe=x']) {
+    const answer = await run(remove, `Patient/parts${path}`);
+    assert.deepEqual([answer.status < 500 && answer.status >= 400, await version()], [true, 'W/"2"'], path);
+  }
+  const blind = endpoint.token({ scope: 'system/Patient.ud' });
+  for (const change of [write('parts'), remove]) {
+    for (const path of ['/_history', '/_history/1', '/_history/3', '/$everything']) {
+      assert.deepEqual(
+        [(await run(change, `Patient/parts${path}`, blind)).status, await version()],
+        [403, 'W/"2"'],
+        path,
+      );
+    }
+  }
+  const parts = ['', '/_history', '/_history/1', '/_history/3', '/$everything'].map((path) =>
+    get(`Patient/parts${path}`),
+  );
+  const done = await endpoint.send('POST', '', all, bundle('transaction', write('parts'), ...parts));
+  for (const { response } of done.body.entry) assert.equal(response.status, '200');
+  const removed = await endpoint.send('POST', '', all, bundle('transaction', remove, ...parts.slice(1, 3)));
+  for (const { response } of removed.body.entry.slice(1)) assert.equal(response.status, '200');
+});
+
 test('FHR-3 a transaction replaces the addresses of its resources wherever R4 has one, and no others', async () => {
   const [patient, practitioner, binary] = [1, 2, 3].map((n) => `urn:uuid:00000000-0000-4000-8000-00000000000${n}`);
   const elsewhere = 'https://other.example/r4';

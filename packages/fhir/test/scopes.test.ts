@@ -45,12 +45,29 @@ function assertForbidden(
 test('FHR-2 a resource that contains another patient’s is nobody’s who may see one patient alone', async () => {
   const all = token('system/*.cruds');
   const inner = (patient: string) => ({ ...observation(patient), id: 'inner' });
+  const theirs = { reference: `Patient/${THEIRS}` };
+  const others = [
+    { resourceType: 'Appointment', status: 'booked', participant: [{ actor: theirs, status: 'accepted' }] },
+    { resourceType: 'Schedule', actor: [theirs] },
+    { resourceType: 'Group', type: 'person', actual: true, member: [{ entity: theirs }] },
+    { resourceType: 'Person', link: [{ target: theirs }] },
+    { resourceType: 'RelatedPerson', patient: theirs },
+    {
+      resourceType: 'Provenance',
+      target: [theirs],
+      recorded: '2026-01-01T00:00:00Z',
+      agent: [{ who: { display: 'x' } }],
+    },
+    { resourceType: 'Coverage', status: 'active', beneficiary: theirs, payor: [{ display: 'x' }] },
+  ];
   for (const [id, contained, isMine] of [
     ['holds-mine', [inner(MINE)], true],
     ['holds-theirs', [inner(MINE), inner(THEIRS)], false],
+    ...others.map((one) => [`holds-${one.resourceType}`, [{ ...one, id: 'inner' }], false] as const),
   ] as const) {
     const resource = observation(MINE, { id, contained, hasMember: [{ reference: '#inner' }] });
-    assert.ok((await endpoint.send('PUT', `/Observation/${id}`, all, resource)).status < 300);
+    const put = await endpoint.send('PUT', `/Observation/${id}`, all, resource);
+    assert.ok(put.status < 300, put.text);
     assert.equal(await status(`/Observation/${id}`, patientToken('patient/*.rs')), isMine ? 200 : 403, id);
     const found = matches((await endpoint.get(`/Observation?_id=${id}`, patientToken('patient/*.rs'))).body);
     assert.equal(found.length, isMine ? 1 : 0, id);

@@ -12,7 +12,6 @@ import {
   type AnsweredBundle,
   applyJsonPatch,
   contentOf,
-  elementsIn,
   type FhirExchange,
   isId,
   isObject,
@@ -149,8 +148,7 @@ export class Forwarding implements FhirExchange<Rights> {
     requireType(type);
     rights.require('s', type);
     await this.#capabilities.require(type, 'search-type');
-    elementsIn(type, params.getAll('_elements'), this.#validator);
-    const outgoing = await outgoingQuery(type, params, lenient, rights, this.#capabilities);
+    const outgoing = await outgoingQuery(type, params, lenient, rights, this.#capabilities, this.#validator);
     const ofMatch: EntryRule = (found, mode) => (found.type === type && mode !== 'include' ? 's' : 'r');
     const { counts, used, ignored } = outgoing;
     return this.#bundle({
@@ -321,7 +319,8 @@ export class Forwarding implements FhirExchange<Rights> {
     if (!abilities.conditional.has(kind)) {
       throw new FhirRefusal(400, 'not-supported', `The FHIR server has no conditional ${kind} of ${type}.`);
     }
-    const { query } = await outgoingQuery(type, parseCondition(condition), false, rights, this.#capabilities);
+    const params = parseCondition(condition);
+    const { query } = await outgoingQuery(type, params, false, rights, this.#capabilities, this.#validator);
     return this.#outward(query).toString();
   }
 

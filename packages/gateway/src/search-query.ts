@@ -1,4 +1,6 @@
 import { FhirRefusal } from '@lockstep/fhir';
+import { elementsIn, summaryOf } from '@lockstep/fhir/parts';
+import type { R4Validator, TypeParts } from '@lockstep/r4';
 import type { Capabilities } from './capabilities.ts';
 import { ownerElement, patientSearches } from './compartment.ts';
 import type { Rights } from './rights.ts';
@@ -34,8 +36,11 @@ export async function outgoingQuery(
   lenient: boolean,
   rights: Rights,
   capabilities: Capabilities,
+  validator: R4Validator,
 ): Promise<OutgoingQuery> {
   requireBounded(params);
+  elementsIn(type, params.getAll('_elements'), validator);
+  for (const value of params.getAll('_summary')) summaryOf(value);
   const restriction = rights.restriction(type);
   const query = new URLSearchParams();
   const used = new URLSearchParams();
@@ -70,11 +75,20 @@ export async function outgoingQuery(
     used.append(name, value);
     query.append(name, name === '_count' ? countOf(value) : value);
   }
-  // What is shown must say whose it is: for the audit record.
   const owner = ownerElement(type);
-  if (query.has('_elements') && owner !== undefined) query.append('_elements', owner);
+  if (owner !== undefined) askForOwner(query, owner, validator.parts(type));
   if (restriction) await narrow(query, type, restriction.patient, restriction.params, capabilities);
   return { query, used, ignored, counts: restriction?.exact ?? true };
+}
+
+/** What is shown must say whose it is, for the audit record: a summary that does not is asked for by its elements. */
+function askForOwner(query: URLSearchParams, owner: string, { summary, mandatory }: TypeParts): void {
+  const form = query.get('_summary');
+  if (form === 'text' || (form === 'true' && !summary.has(owner))) {
+    query.delete('_summary');
+    query.append('_elements', [...new Set([...(form === 'text' ? ['text'] : summary), ...mandatory])].join(','));
+  }
+  if (query.has('_elements')) query.append('_elements', owner);
 }
 
 function requireBounded(params: URLSearchParams): void {
@@ -126,9 +140,9 @@ function requireOwn(type: string, name: string, rights: Rights): void {
   for (const step of steps) {
     const target = base === '_has' ? undefined : step.split(':')[1];
     // A chain that names no type may lead to any: the usual way to a patient is known.
-    const types = target ?? (step === 'patient' ? 'Patient' : '*');
-    if (!rights.isWhole('s', types))
-      refuse(`any ${types === '*' ? 'resource' : types}; name its type, such as ${step}:Patient`);
+    const type = target ?? (step === 'patient' ? 'Patient' : undefined);
+    if (type === undefined && !rights.isWhole('s', '*')) refuse(`any resource; name its type, such as ${step}:Patient`);
+    if (type !== undefined && !rights.isWhole('s', type)) refuse(`any ${type}`);
   }
 }
 

@@ -294,6 +294,30 @@ test('FHR-2 where elements are asked for, the server is asked whose the resource
   assert.equal(found.status, 200, found.text);
   assert.ok(server.asked.slice(asked).some((one) => one.includes('_elements=status&_count=2&_elements=subject')));
   assert.ok(found.body.link[0].url.endsWith('/Observation?_elements=status&_count=2'), found.body.link[0].url);
+  for (const [query, isAsked] of [
+    ['Observation?_summary=text', /[?&]_elements=text%2C[^&]*status[^&]*&_elements=subject/],
+    ['Observation?_summary=text&_elements=issued', /&?_elements=issued&_elements=text.*&_elements=subject/],
+    ['Observation?_summary=true', /[?&]_summary=true/],
+    ['Observation?_summary=data', /[?&]_summary=data/],
+  ] as const) {
+    const summary = await gateway.get(`/${query}`, all);
+    assert.equal(summary.status, 200, summary.text);
+    assert.match(server.asked.at(-1)!, isAsked);
+    assert.ok(summary.body.link[0].url.endsWith(`/${query}`), summary.body.link[0].url);
+    if (query !== 'Observation?_summary=text') continue;
+    const [first] = summary.body.entry;
+    assert.deepEqual(Object.keys(first.resource).toSorted(), [
+      'code',
+      'id',
+      'meta',
+      'resourceType',
+      'status',
+      'subject',
+    ]);
+  }
+  for (const summary of ['', 'all', 'Text']) {
+    assert.equal((await gateway.get(`/Observation?_summary=${summary}`, all)).status, 400, summary);
+  }
   const { body } = await gateway.get(`/Patient/${PATIENT}?_elements=name`, own);
   assert.deepEqual(Object.keys(body), ['resourceType', 'id', 'meta', 'name']);
   assert.equal((await gateway.get(`/Patient/${PATIENT}?_elements=shoeSize`, own)).status, 400);

@@ -1,3 +1,3 @@
 export type { Problem, ProblemAmong, ProblemKind, ValidationOptions } from './problem.ts';
-export { isLarge, R4Validator } from './r4-validator.ts';
+export { isLarge, R4Validator, type TypeParts } from './r4-validator.ts';
 export { ValidationThread } from './validation-thread.ts';

@@ -92,7 +92,7 @@ test("REG-1 an administrator may choose the client_id of an app, but none that i
     assert.equal(added.status, 201);
     assert.equal((await json(added)).id, 'growth_chart');
     assert.equal((await add('growth_chart')).status, 409);
-    for (const id of ['lockstep-x', 'unchecked-x', 'with:colon', 'with space', 'ä', 'x'.repeat(101), 5]) {
+    for (const id of ['lockstep-x', 'unchecked-x', 'with:colon', 'with space', 'ä', 'x'.repeat(101), '.', '..', 5]) {
       assert.equal((await add(id)).status, 400, String(id));
     }
     assert.notEqual((await register(origin, { client_id: 'chosen' })).client_id, 'chosen', 'strangers choose none');

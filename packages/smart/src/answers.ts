@@ -42,6 +42,7 @@ export function answerErrors(
     if (error instanceof OAuthError) {
       if (error.status === 401 && !reply.hasHeader('www-authenticate'))
         reply.header('www-authenticate', challenge(request.headers.authorization));
+      if (error.error === 'insufficient_scope') reply.header('www-authenticate', NOT_ENOUGH);
       return reply.code(error.status).send(error.body);
     }
     const shown = page && isShown(request) ? page : undefined;
@@ -69,6 +70,9 @@ export function answerErrors(
     return reply.code(500).send({ error: 'server_error' });
   });
 }
+
+/** Says that another token would do (RFC 6750 section 3.1). */
+const NOT_ENOUGH = 'Bearer realm="Lockstep", error="insufficient_scope"';
 
 function challenge(authorization: string | undefined): string {
   return /^bearer/i.test(authorization ?? '') ? 'Bearer error="invalid_token"' : 'Basic realm="Lockstep"';

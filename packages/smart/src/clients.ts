@@ -22,8 +22,11 @@ export interface NewClient {
 /** What becomes of a client: tokens of a suspended or deleted one end at once. */
 export type ClientEnd = (clientId: string, reason: string) => Promise<void>;
 
-/** What a chosen client_id may hold: no colon, at which Basic credentials are split, and nothing that needs encoding. */
-const CLIENT_ID = /^[A-Za-z0-9._~-]{1,100}$/;
+/**
+ * What a chosen client_id may hold: no colon, at which Basic credentials are split, nothing that needs encoding; not `.` or `..`,
+ * which are left out of addresses.
+ */
+const CLIENT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,100}$/;
 
 /** Most registrations that one page of the list holds. */
 const PAGE = 100;
@@ -117,7 +120,7 @@ export class Clients {
   async add(metadata: Metadata, options: NewClientOptions): Promise<NewClient> {
     const profile = readMetadata(metadata, this.#policy);
     if (options.id !== undefined && !CLIENT_ID.test(options.id)) {
-      const why = 'client_id: up to 100 letters, digits and . _ ~ - are allowed';
+      const why = 'client_id: up to 100 letters, digits and . _ ~ - are allowed, and not . or .. alone';
       throw new OAuthError('invalid_client_metadata', why);
     }
     const secret = isPublic(profile) || isAsymmetric(profile) ? undefined : (options.secret ?? randomToken());

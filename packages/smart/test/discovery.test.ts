@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose';
+import { AuthorizationAddresses } from '../src/addresses.ts';
+import { brandBundle } from '../src/discovery.ts';
 import { codeFields, codeFor, refresh, registerApp, TestBrowser, tokensFor } from './browsing.ts';
 import { answerOf, backend, type Json, makeKey, post, register, startServer, type TestServer } from './harness.ts';
 
@@ -246,6 +248,31 @@ test('DIS-2 what shares the tokens, who runs it and where tokens come from can b
   }
 });
 
+test('DIS-2 the brand is what the profiles of User-access Brands ask', async () => {
+  const brand = brandBundle(new AuthorizationAddresses('https://www.hospital.example:8443/lockstep'));
+  assert.deepEqual([brand.resourceType, brand.type], ['Bundle', 'collection']);
+  assert.ok(Date.parse(brand.timestamp) > 0 && Date.parse(brand.meta.lastUpdated) > 0);
+  const base = 'https://www.hospital.example:8443/lockstep';
+  const [organization, endpoint] = brand.entry;
+  assert.partialDeepStrictEqual(organization?.resource, {
+    resourceType: 'Organization',
+    active: true,
+    name: 'www.hospital.example:8443',
+    identifier: [{ system: 'urn:ietf:rfc:3986', value: base }],
+    telecom: [{ system: 'url', value: base }],
+    endpoint: [{ reference: 'Endpoint/fhir' }],
+  });
+  assert.equal(endpoint?.fullUrl, `${base}/auth/brand/Endpoint/fhir`);
+  assert.partialDeepStrictEqual(endpoint.resource, {
+    resourceType: 'Endpoint',
+    extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/endpoint-fhir-version', valueCode: '4.0.1' }],
+    status: 'active',
+    connectionType: { code: 'hl7-fhir-rest' },
+    contact: [{ system: 'url', value: base }],
+    address: `${base}/fhir`,
+  });
+});
+
 test('FHR-1 scopes that can never work are dropped, not granted', async (t) => {
   const server = await startServer(t);
   const { body } = await register(server, {
@@ -283,7 +310,9 @@ test('DIS-5 userinfo says what an id token says, for tokens with the scope openi
   const bare = await tokensFor(new TestBrowser(server), app, 'openid user/*.rs');
   assert.deepEqual((await ask(bare.access_token)).body, { sub: 'dr-lena-okafor' });
   const none = await tokensFor(new TestBrowser(server), app, 'user/*.rs');
-  assert.equal((await ask(none.access_token)).status, 403);
+  const lacking = await ask(none.access_token);
+  assert.deepEqual([lacking.status, lacking.body.error], [403, 'insufficient_scope']);
+  assert.match(lacking.headers.get('www-authenticate') ?? '', /^Bearer .*error="insufficient_scope"/);
   const wrong = await ask('made-up');
   assert.equal(wrong.status, 401);
   assert.match(wrong.headers.get('www-authenticate') ?? '', /^Bearer/);
