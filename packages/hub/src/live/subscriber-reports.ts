@@ -103,6 +103,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
       how,
       followed,
       ...(reason !== undefined && { reason }),
+      ...(status === 0 && channel === 'webhook' && { unreached: true }),
       ...made,
     });
     if (outcome === 'followed') this.#later(command);

@@ -50,7 +50,7 @@ function isKnownWorse(state: SessionState, id: string, { keepsCurrent }: Awaited
 
 /** A subscriber answered an event (ERR-2). */
 export function answer(state: SessionState, command: Answer, now: number, { profile }: Policy): Decision {
-  const { id, about, outcome, how, reason, followed = 0 } = command;
+  const { id, about, outcome, how, reason, unreached, followed = 0 } = command;
   const subscription = state.subscriptions.get(id);
   if (!subscription) return NOTHING_TO_DO;
   const context = changesContext(about.originalName);
@@ -81,6 +81,7 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
     eventId,
     eventName,
     reason: reason ?? how,
+    ...(unreached && { unreached }),
     ...(followed > 0 && { followed }),
   };
   return done(marked(told.state, subscription, mark), ...told.effects);

@@ -124,6 +124,8 @@ export type SessionCommand =
       /** What a subscriber or its callback said, in words for a SyncError: "refused to follow it". */
       readonly how: string;
       readonly reason?: string;
+      /** Whether it is a callback that could not be reached, and nothing was answered. */
+      readonly unreached?: true;
       /** Number of the last context change that it followed. */
       readonly followed?: number;
     } & Made)

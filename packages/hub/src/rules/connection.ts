@@ -1,7 +1,7 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
 import { eventDefinition } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
-import { awaited, cleared, marked } from './following.ts';
+import { awaited, cleared, marked, withoutSuccessors } from './following.ts';
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
@@ -98,7 +98,7 @@ export function connect(
   const isConnected = held.presence?.is === 'connected';
   if (isConnected && held.node === node && !owes) return done(state);
   const here = { ...held, node, presence: { is: 'connected' } } as const;
-  const after = withSubscription(state, here, now);
+  const after = withSubscription(withoutSuccessors(state, id), here, now);
   const mark = state.following.get(id);
   const { derivesOpens } = policy.profile;
   const { last, isAwaited } = sentOnConnecting(state, held, command, policy);
@@ -111,8 +111,9 @@ export function connect(
     const asked = awaited(sent, held, isAwaited && (!isConnected || owes) ? last : undefined, now);
     return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
   }
-  // ERR-8: it had followed all that it is told of, or nothing was ever open.
-  const follows = !isConnected && mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
+  // ERR-8: it had followed all that it is told of, or nothing was ever open. What an application showed before it was started again is gone.
+  const hadFollowed = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
+  const follows = isNew ? !last : !isConnected && hadFollowed;
   return done(follows ? withFollowed(sent, id, derivesOpens, now) : sent);
 }
 

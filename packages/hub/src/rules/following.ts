@@ -11,7 +11,7 @@ import { withLastSeen } from './seen-ids.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
 import { type ContextChangeEvent, lastTold } from './told.ts';
 
-type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended'>;
+type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended' | 'successors'>;
 
 /** Subscribers that are gone are remembered up to this number. */
 const MAX_ENDED = 32;
@@ -38,6 +38,11 @@ export function owesAnswer(state: SessionState, subscription: string, derivesOpe
   return why === 'waiting' || why === 'silent' || (why === 'lost' && (followed !== undefined || isKnownToAnswer(held)));
 }
 
+/** Whether the application may be gone: its connection is, or its callback could not be reached. */
+function isLost(state: SessionState, subscription: string, { unreached }: Pick<FollowingMark, 'unreached'>): boolean {
+  return unreached === true || state.subscriptions.get(subscription)?.presence?.is === 'away';
+}
+
 /** The session with a subscriber marked: the first mark keeps its time, since then it has not followed. */
 export function marked(
   state: SessionState,
@@ -47,7 +52,14 @@ export function marked(
   const held = state.following.get(id);
   if (held?.why === mark.why && held.eventId === mark.eventId && held.reason === mark.reason) return state;
   const since = held?.since ?? mark.since;
-  const entry: FollowingMark = { subscriberName, clientId, ...(user !== undefined && { user }), ...mark, since };
+  const entry: FollowingMark = {
+    subscriberName,
+    clientId,
+    ...(user !== undefined && { user }),
+    ...mark,
+    since,
+    ...(held?.successors && isLost(state, id, mark) && { successors: held.successors }),
+  };
   return { ...state, following: new Map(state.following).set(id, entry) };
 }
 
@@ -87,34 +99,80 @@ export function followingAfterLogout({ following, subscriptions }: SessionState)
   return new Map([...following].filter(([id]) => subscriptions.get(id)?.presence?.is === 'away'));
 }
 
-/** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
-export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
-  if (!ids.some((id) => state.following.has(id))) return state;
-  const following = new Map(state.following);
-  for (const id of ids) {
-    const held = following.get(id);
-    if (!held) continue;
+type Marks = SessionState['following'];
+
+/** The marks, none of which names the subscription as a successor any more. */
+function withoutSuccessor(marks: Marks, successor: string): Marks {
+  const following = new Map(marks);
+  for (const [id, { successors, ...mark }] of marks) {
+    if (!successors?.includes(successor)) continue;
+    const others = successors.filter((one) => one !== successor);
+    following.set(id, { ...mark, ...(others.length > 0 && { successors: others }) });
+  }
+  return following;
+}
+
+/**
+ * The marks after a subscription has ended. One that was lost and whose application was started again meanwhile is about
+ * that one now: what is known of the successor says more. Each successor stands in for one application only, since two windows of one
+ * user and client are two applications.
+ */
+function marksAfterEnd(state: SessionState, marks: Marks, id: string, inGoodOrder: boolean): Marks {
+  const following = new Map(marks);
+  const held = following.get(id);
+  const neverConnected = state.subscriptions.get(id)?.presence?.is === 'awaited';
+  const successor = held?.successors?.[0];
+  if (held) {
     following.delete(id);
+    const { successors: _, ...mark } = held;
     // No answer will come any more.
     const why = held.why === 'waiting' ? 'silent' : held.why;
-    if (!inGoodOrder) following.set(id, { ...held, why, ended: true });
+    if (!inGoodOrder && successor === undefined) following.set(id, { ...mark, why, ended: true });
+    const isYetToConnect = successor !== undefined && state.subscriptions.get(successor)?.presence?.is === 'awaited';
+    if (!inGoodOrder && isYetToConnect && !following.has(successor)) following.set(successor, { ...mark, why });
   }
+  // Who never connected did not stand in for anybody.
+  const used = neverConnected ? id : successor;
+  return used === undefined ? following : withoutSuccessor(following, used);
+}
+
+/** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
+export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
+  if (state.following.size === 0) return state;
+  const following = new Map(ids.reduce((marks, id) => marksAfterEnd(state, marks, id, inGoodOrder), state.following));
   const ended = [...following].filter(([, one]) => one.ended);
   for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
   return { ...state, following };
 }
 
-/** The session after an application subscribed again: the mark of its earlier subscription is now about this one. */
+/**
+ * The session after an application subscribed again: the mark of its earlier subscription is now about this one. One that is lost may
+ * come back yet: its mark stays until it has ended.
+ */
 export function taken(state: SessionState, subscription: Subscription): SessionState {
   const { id, clientId, subscriberName, user } = subscription;
-  const earlier = [...state.following].find(
-    ([, one]) => one.ended && one.clientId === clientId && one.subscriberName === subscriberName && one.user === user,
+  const earlier = [...state.following].filter(
+    ([, one]) => one.clientId === clientId && one.subscriberName === subscriberName && one.user === user,
   );
-  if (!earlier) return state;
-  const [old, { ended: _, ...mark }] = earlier;
   const following = new Map(state.following);
-  following.delete(old);
-  return { ...state, following: following.set(id, mark) };
+  const over = earlier.find(([, one]) => one.ended);
+  if (over) {
+    const [old, { ended: _, ...mark }] = over;
+    following.delete(old);
+    return { ...state, following: following.set(id, mark) };
+  }
+  const lost = earlier.filter(([old, mark]) => isLost(state, old, mark));
+  if (lost.length === 0) return state;
+  for (const [old, mark] of lost) following.set(old, { ...mark, successors: [...(mark.successors ?? []), id] });
+  return { ...state, following };
+}
+
+/** The session after a lost subscriber came back: whoever subscribed meanwhile is another application. */
+export function withoutSuccessors(state: SessionState, id: string): SessionState {
+  const held = state.following.get(id);
+  if (!held?.successors) return state;
+  const { successors: _, ...mark } = held;
+  return { ...state, following: new Map(state.following).set(id, mark) };
 }
 
 type MayRead = (event: string) => boolean;

@@ -199,6 +199,13 @@ export interface FollowingMark {
   readonly bySyncError?: true;
   /** Whether its subscription has ended since: it is gone, and what its screen shows is not known. */
   readonly ended?: true;
+  /** Whether it is a callback that could not be reached, so that its application may be gone. */
+  readonly unreached?: true;
+  /**
+   * Subscriptions that began while this one was lost, with its client, user and name, oldest first: its application may have been started
+   * again as one of them. Forgotten if this one comes back.
+   */
+  readonly successors?: readonly string[];
 }
 
 /**

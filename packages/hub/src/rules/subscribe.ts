@@ -1,7 +1,7 @@
 /** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
-import { awaited, taken } from './following.ts';
+import { awaited, cleared, taken, withoutSuccessors } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
 import { type Access, endedWith, isOwner, isSameName, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -107,7 +107,8 @@ function renewed(
   };
   const isSent = held.channel === 'webhook' || presence?.is === 'connected';
   const event = isSent ? lastStandingOpenSince(state, subscription, held.events) : undefined;
-  const asked = awaited(withSubscription(state, subscription, now), subscription, event, now);
+  const known = withSubscription(withoutSuccessors(state, held.id), subscription, now);
+  const asked = awaited(known, subscription, event, now);
   const noted = withRenewed(state, asked, held.id, event?.number, profile.derivesOpens, now);
   return done(noted, { kind: 'renewed', subscription });
 }
@@ -147,7 +148,8 @@ function added(
   // A callback is called at once; who is to connect is sent something once it has (SUB-7).
   const event = own.channel === 'webhook' ? lastStandingOpen(state, own, profile.derivesOpens) : undefined;
   const sent = own.channel === 'webhook' ? withSent(joined, own, event?.number, profile.derivesOpens) : joined;
-  const after = awaited(sent, own, event, now);
+  // A callback that is sent nothing has nothing to answer.
+  const after = own.channel === 'webhook' && !event ? cleared(sent, own.id) : awaited(sent, own, event, now);
   const effects: Effect[] = [{ kind: 'subscribed', subscription: own }];
   if (ids.length > 0) effects.push({ kind: 'ended', ids, reason: LEASE_ENDED });
   return done(after, ...effects);
