@@ -34,13 +34,25 @@ class Windows extends Trial {
 
   answer(id: string, outcome: Outcome = 'followed', unreached?: true): void {
     const number = this.state.changedBy;
-    const about = { id: `e${number}`, number, originalId: `e${number}`, originalName: 'Patient-open', sentAt: this.now };
+    const about = {
+      id: `e${number}`,
+      number,
+      originalId: `e${number}`,
+      originalName: 'Patient-open',
+      sentAt: this.now,
+    };
     this.decide({ kind: 'answer', id, about, outcome, how: outcome, ...(unreached && { unreached }), ...MADE });
   }
 
   silence(id: string, misses = 1): void {
     const number = this.state.changedBy;
-    const about = { id: `e${number}`, number, originalId: `e${number}`, originalName: 'Patient-open', sentAt: this.now };
+    const about = {
+      id: `e${number}`,
+      number,
+      originalId: `e${number}`,
+      originalName: 'Patient-open',
+      sentAt: this.now,
+    };
     this.decide({ kind: 'no-answer', id, about, misses, due: true, ...MADE });
   }
 
@@ -88,190 +100,191 @@ const LOSSES: Readonly<Record<string, (windows: Windows) => void>> = {
 };
 
 /** What is started again, and what happens until all is over; at the end, who is named. */
-const HISTORIES: readonly (readonly [what: string, happens: (windows: Windows) => void, named: RegExp | undefined])[] = [
-  ['nobody is started', (windows) => windows.pass(), /^old .* ended$/],
+const HISTORIES: readonly (readonly [what: string, happens: (windows: Windows) => void, named: RegExp | undefined])[] =
   [
-    'before the end',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      assert.match(windows.named.join(), /^old /, 'it may come back');
-      windows.pass();
-    },
-    undefined,
-  ],
-  [
-    'before the end, and follows later',
-    (windows) => {
-      windows.start('new');
-      windows.pass();
-      assert.deepEqual(windows.named, ['new waiting']);
-      windows.answer('new');
-    },
-    undefined,
-  ],
-  [
-    'before the end, and refuses',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new', 'refused');
-      windows.pass();
-    },
-    /^new refused$/,
-  ],
-  [
-    'before the end, and connects after it',
-    (windows) => {
-      windows.pass(GRACE_MS - 1);
-      windows.subscribe('new', NAME);
-      windows.pass(1);
-      assert.match(windows.named.join(), /^new /);
-      windows.comeBack('new');
-      assert.match(windows.named.join(), /^new /, 'it has not answered');
-      windows.answer('new');
-    },
-    undefined,
-  ],
-  [
-    'before the end, and never connects',
-    (windows) => {
-      windows.subscribe('new', NAME);
-      windows.pass(60_000);
-      windows.pass();
-    },
-    /^old .* ended$/,
-  ],
-  [
-    'before the end, and leaves in good order',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.close('new', 1000);
-      windows.pass();
-    },
-    undefined,
-  ],
-  [
-    'before the end, twice',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.close('new', 1006, 1);
-      windows.start('newer');
-      windows.answer('newer');
-      windows.pass();
-    },
-    undefined,
-  ],
-  [
-    'before the end, and is lost itself',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.close('new', 1006, 1);
-      windows.pass();
-    },
-    /^new lost ended$/,
-  ],
-  [
-    'after the end',
-    (windows) => {
-      windows.pass();
-      windows.start('new');
-      assert.match(windows.named.join(), /^new /, 'it has not answered');
-      windows.answer('new');
-    },
-    undefined,
-  ],
-  [
-    'before the end, as a callback',
-    (windows) => {
-      windows.startByWebhook('new');
-      windows.answer('new');
-      windows.pass();
-    },
-    undefined,
-  ],
-  [
-    'of another client, before the end',
-    (windows) => {
-      windows.start('new', access({ clientId: 'other' }));
-      windows.answer('new');
-      windows.pass();
-    },
-    /^old .* ended$/,
-  ],
-  [
-    'one of two windows that were lost',
-    (windows) => {
-      windows.close('other', 1006, 1);
-      windows.start('new');
-      windows.answer('new');
-      windows.pass();
-    },
-    /^other .* ended$/,
-  ],
-  [
-    'both of two windows that were lost',
-    (windows) => {
-      windows.close('other', 1006, 1);
-      for (const id of ['new', 'newer']) {
-        windows.start(id);
-        windows.answer(id);
-      }
-      windows.pass();
-    },
-    undefined,
-  ],
-  [
-    'before the end, and the old one comes back',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.comeBack('old');
-      windows.open('p3');
-      windows.answer('new');
-      windows.close('old', 1006, 1);
-      windows.pass();
-    },
-    /^old .* ended$/,
-  ],
-  [
-    'before the end, and the old one is renewed',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.subscribe('old', { ...NAME, 'hub.channel.endpoint': 'wss://hub.example/old' });
-      windows.pass();
-    },
-    /^old .* ended$/,
-  ],
-  [
-    'before the end, and the old one comes back late with ?since',
-    (windows) => {
-      windows.start('new');
-      windows.answer('new');
-      windows.pass();
-      assert.equal(windows.comeBack('old', 1), false);
-      windows.start('old again');
-      assert.deepEqual(windows.named, ['old again waiting'], 'it is a newcomer');
-      windows.answer('old again');
-    },
-    undefined,
-  ],
-  [
-    'before the end of two windows, one of which comes back',
-    (windows) => {
-      windows.close('other', 1006, 1);
-      windows.start('new');
-      windows.answer('new');
-      windows.comeBack('old');
-      windows.answer('old');
-      windows.pass();
-    },
-    undefined,
-  ],
-];
+    ['nobody is started', (windows) => windows.pass(), /^old .* ended$/],
+    [
+      'before the end',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        assert.match(windows.named.join(), /^old /, 'it may come back');
+        windows.pass();
+      },
+      undefined,
+    ],
+    [
+      'before the end, and follows later',
+      (windows) => {
+        windows.start('new');
+        windows.pass();
+        assert.deepEqual(windows.named, ['new waiting']);
+        windows.answer('new');
+      },
+      undefined,
+    ],
+    [
+      'before the end, and refuses',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new', 'refused');
+        windows.pass();
+      },
+      /^new refused$/,
+    ],
+    [
+      'before the end, and connects after it',
+      (windows) => {
+        windows.pass(GRACE_MS - 1);
+        windows.subscribe('new', NAME);
+        windows.pass(1);
+        assert.match(windows.named.join(), /^new /);
+        windows.comeBack('new');
+        assert.match(windows.named.join(), /^new /, 'it has not answered');
+        windows.answer('new');
+      },
+      undefined,
+    ],
+    [
+      'before the end, and never connects',
+      (windows) => {
+        windows.subscribe('new', NAME);
+        windows.pass(60_000);
+        windows.pass();
+      },
+      /^old .* ended$/,
+    ],
+    [
+      'before the end, and leaves in good order',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.close('new', 1000);
+        windows.pass();
+      },
+      undefined,
+    ],
+    [
+      'before the end, twice',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.close('new', 1006, 1);
+        windows.start('newer');
+        windows.answer('newer');
+        windows.pass();
+      },
+      undefined,
+    ],
+    [
+      'before the end, and is lost itself',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.close('new', 1006, 1);
+        windows.pass();
+      },
+      /^new lost ended$/,
+    ],
+    [
+      'after the end',
+      (windows) => {
+        windows.pass();
+        windows.start('new');
+        assert.match(windows.named.join(), /^new /, 'it has not answered');
+        windows.answer('new');
+      },
+      undefined,
+    ],
+    [
+      'before the end, as a callback',
+      (windows) => {
+        windows.startByWebhook('new');
+        windows.answer('new');
+        windows.pass();
+      },
+      undefined,
+    ],
+    [
+      'of another client, before the end',
+      (windows) => {
+        windows.start('new', access({ clientId: 'other' }));
+        windows.answer('new');
+        windows.pass();
+      },
+      /^old .* ended$/,
+    ],
+    [
+      'one of two windows that were lost',
+      (windows) => {
+        windows.close('other', 1006, 1);
+        windows.start('new');
+        windows.answer('new');
+        windows.pass();
+      },
+      /^other .* ended$/,
+    ],
+    [
+      'both of two windows that were lost',
+      (windows) => {
+        windows.close('other', 1006, 1);
+        for (const id of ['new', 'newer']) {
+          windows.start(id);
+          windows.answer(id);
+        }
+        windows.pass();
+      },
+      undefined,
+    ],
+    [
+      'before the end, and the old one comes back',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.comeBack('old');
+        windows.open('p3');
+        windows.answer('new');
+        windows.close('old', 1006, 1);
+        windows.pass();
+      },
+      /^old .* ended$/,
+    ],
+    [
+      'before the end, and the old one is renewed',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.subscribe('old', { ...NAME, 'hub.channel.endpoint': 'wss://hub.example/old' });
+        windows.pass();
+      },
+      /^old .* ended$/,
+    ],
+    [
+      'before the end, and the old one comes back late with ?since',
+      (windows) => {
+        windows.start('new');
+        windows.answer('new');
+        windows.pass();
+        assert.equal(windows.comeBack('old', 1), false);
+        windows.start('old again');
+        assert.deepEqual(windows.named, ['old again waiting'], 'it is a newcomer');
+        windows.answer('old again');
+      },
+      undefined,
+    ],
+    [
+      'before the end of two windows, one of which comes back',
+      (windows) => {
+        windows.close('other', 1006, 1);
+        windows.start('new');
+        windows.answer('new');
+        windows.comeBack('old');
+        windows.answer('old');
+        windows.pass();
+      },
+      undefined,
+    ],
+  ];
 
 describe('ERR-8 who was lost and is started again', () => {
   for (const profile of [CORE, STU2]) {
@@ -395,7 +408,18 @@ interface Process {
   shows: string | undefined;
 }
 
-const STEPS = ['start', 'change', 'answers', 'refuses', 'loses', 'crashes', 'restarts', 'returns', 'waits', 'denied'] as const;
+const STEPS = [
+  'start',
+  'change',
+  'answers',
+  'refuses',
+  'loses',
+  'crashes',
+  'restarts',
+  'returns',
+  'waits',
+  'denied',
+] as const;
 
 /** Windows to which anything happens; what is said of them is compared with what they show. */
 class RandomWindows {
