@@ -434,7 +434,7 @@ describe('SUB-7 connecting', () => {
     assert.equal(await rig.connect('wss://hub.example/hub/ws/unknown'), undefined);
     const { endpoint = '' } = good(await rig.subscribe(topic, '*', { 'hub.lease_seconds': '60' }));
     const found = await rig.hub.findEndpoint(endpoint.split('/').at(-1) ?? '');
-    assert.deepEqual(found, { topic });
+    assert.deepEqual(found, { topic, clientId: 'client' });
     good(await rig.unsubscribe(topic, { 'hub.channel.endpoint': endpoint }));
     assert.equal(await rig.connect(endpoint), undefined);
   });
