@@ -293,7 +293,10 @@ const RESTS: readonly (readonly [event: string, context: readonly Json[]])[] = [
 
 /** What a run has shown. */
 export interface Findings {
+  /** Events that were accepted since a copy was last put back, or a log was cut. */
   readonly accepted: number;
+  /** Events that were accepted before: they may be gone. */
+  readonly forgiven: number;
   readonly delivered: number;
   readonly replayed: number;
   readonly duplicates: number;
@@ -355,6 +358,7 @@ export class Load {
   readonly #copies: string[] = [];
   #stopped = false;
   #conflicts = 0;
+  #forgiven = 0;
 
   private constructor(client: Client, sessions: readonly Session[], tried: Map<string, Published>) {
     this.#client = client;
@@ -498,6 +502,7 @@ export class Load {
     await this.#client.answered();
     await Promise.all(this.#followers.map((follower) => follower.received()));
     this.#copies.push(now());
+    this.#forgiven += this.accepted;
     for (const { accepted } of this.#sessions) accepted.clear();
     for (const follower of this.#followers) follower.forget();
     for (const published of this.#tried.values()) published.isBeforeCopy = true;
@@ -567,6 +572,7 @@ export class Load {
     this.stop();
     return {
       accepted: this.accepted,
+      forgiven: this.#forgiven,
       delivered: all.reduce((sum, { events }) => sum + events.length, 0),
       replayed: all.reduce((sum, { replayed }) => sum + replayed, 0),
       duplicates: all.reduce((sum, { duplicates }) => sum + duplicates, 0),
