@@ -5,6 +5,7 @@ import { type ClientProfile, type Metadata, type MetadataPolicy, readMetadata, t
 import { OAuthError } from './oauth-error.ts';
 import type { Clock } from './ports.ts';
 import { RecordRepository } from './repository.ts';
+import { usefulScope } from './scope-policy.ts';
 import { digest, randomToken } from './secrets.ts';
 import { WAITING_LIFE, WaitingRegistrations } from './waiting-registrations.ts';
 
@@ -161,7 +162,7 @@ export class Clients {
   /**
    * Replaces what a registration says. What the server decided (status, trust) and the secret stay; the access the client
    * has ends when its scopes, sessions or way to authenticate change, or when it is no longer launched without a sign-in.
-   * @param allow refuses by throwing; it sees the registration at the moment of the change
+   * @param allow refuses by throwing; it sees the registration at the moment of the change, without scopes that are of no use
    * @returns undefined when there is no such client
    */
   async edit(
@@ -178,8 +179,10 @@ export class Clients {
         throw new OAuthError('invalid_client_metadata', 'a client without a secret cannot become a symmetric one');
       }
       const after = decide(keepServerSide(client, profile), options);
-      allow(client, after);
-      before = client;
+      // Scopes that are of no use any more, and fall away now, gave nothing: that narrows and widens nothing.
+      const scope = usefulScope(client.scope, client.grantTypes, this.#policy.canEverOpen);
+      before = { ...client, scope };
+      allow(before, after);
       return after;
     });
     const decisive = (client: ClientProfile) =>

@@ -50,12 +50,17 @@ export function approvableScope(
     ];
     return [...new Set(parts)].join(' ');
   }
-  const known = new Scopes(asked).list
+  const approved = usefulScope(asked, grantTypes, canEverOpen);
+  if (approved === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
+  return approved;
+}
+
+/** Of some scopes those that are known, and of use to a client with these grant types; '' where none is. */
+export function usefulScope(asked: string, grantTypes: readonly GrantType[], canEverOpen: CanEverOpen): string {
+  return new Scopes(asked).list
     .filter((scope) => isOfR4(scope) && !isUseless(scope, canEverOpen) && fitsGrants(scope, grantTypes))
     .map(({ text }) => text)
     .join(' ');
-  if (known === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
-  return known;
 }
 
 const RESOURCE_TYPES: ReadonlySet<string> = new Set(R4_RESOURCE_TYPES);

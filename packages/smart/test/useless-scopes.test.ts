@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { attempt, refresh, registerApp, TestBrowser, tokensFor } from './browsing.ts';
-import { answerOf, backend, type Json, post, register, startServer, type TestServer } from './harness.ts';
+import { answerOf, approve, backend, type Json, post, register, startServer, type TestServer } from './harness.ts';
 
 /** Nobody serves these; the first is of a type that the endpoint here has not, the others cannot be checked anywhere. */
 const NOWHERE = ['user/Observation.rs?nothing=x', 'user/Patient.r?subject.name=x'];
@@ -126,5 +126,43 @@ describe('FHR-1 scopes that can never open anything', () => {
       client_secret: String(connector.body.client_secret),
     });
     assert.equal(unasked.body.scope, 'system/Patient.rs');
+  });
+
+  const asked = 'user/Invoice.rs user/Patient.rs offline_access';
+
+  it('fall away with the next change of a registration, whose access goes on', async (t) => {
+    let isServed = true;
+    const server = await startServer(t, { canEverOpen: ({ type }) => isServed || type !== 'Invoice' });
+    const app = await registerApp(server, { scope: asked });
+    const tokens = await tokensFor(new TestBrowser(server), app, asked);
+    isServed = false;
+    const renamed = await server.auth.clients.patch(app.clientId, { client_name: 'Reader' });
+    assert.equal(renamed?.scope, 'user/Patient.rs offline_access');
+    const renewed = await refresh(server, app, tokens.refresh_token);
+    assert.equal(renewed.status, 200, JSON.stringify(renewed.body));
+    await server.auth.clients.patch(app.clientId, { scope: 'user/Patient.r offline_access' });
+    assert.equal((await refresh(server, app, renewed.body.refresh_token)).status, 400, 'the app may do less now');
+  });
+
+  it('do not keep an app from changing its own registration, which still may not ask for more', async (t) => {
+    let isServed = true;
+    const canEverOpen = ({ type }: { readonly type: string }) => isServed || type !== 'Invoice';
+    const server = await startServer(t, { canEverOpen, loopback: false });
+    const metadata = { redirect_uris: ['http://localhost/'], token_endpoint_auth_method: 'none', scope: asked };
+    const { body } = await register(server, metadata);
+    const id = String(body.client_id);
+    await approve(server, id);
+    isServed = false;
+    const change = async (more: Json) => {
+      const headers = { authorization: `Bearer ${body.registration_access_token}`, 'content-type': 'application/json' };
+      const fields = JSON.stringify({ ...metadata, client_id: id, ...more });
+      return answerOf(await fetch(server.url(`/auth/register/${id}`), { method: 'PUT', headers, body: fields }));
+    };
+    const contacts = ['app@hospital.example'];
+    assert.equal((await change({ contacts, scope: `${asked} openid` })).status, 403);
+    const changed = await change({ contacts });
+    assert.deepEqual([changed.status, changed.body.scope], [200, 'user/Patient.rs offline_access']);
+    isServed = true;
+    assert.equal((await change({ contacts })).status, 403, 'what has fallen away is not had back without approval');
   });
 });
