@@ -132,8 +132,10 @@ export class Browser {
 /** The path that shows a page again; undefined where none does. */
 function addressOf({ method, url, routeOptions, params }: FastifyRequest): string | undefined {
   const route = routeOptions.url ?? '';
-  if (route.startsWith('/auth/interaction/')) return `/auth/interaction/${(params as { uid: string }).uid}`;
   if (/^\/auth\/(sign-out|signed-out|outside)/.test(route)) return '/auth/sign-in';
+  if (method !== 'GET' && route.startsWith('/auth/interaction/')) {
+    return `/auth/interaction/${(params as { uid: string }).uid}`;
+  }
   const isShownAgain = method === 'GET' || /^\/auth\/(sign-in|second-factor|manage)$/.test(route);
   return isShownAgain && url.length <= LONGEST_ADDRESS ? url : undefined;
 }

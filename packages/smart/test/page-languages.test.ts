@@ -352,4 +352,17 @@ describe('AUT-5 the language of a page', () => {
     assert.equal(again.status, 200);
     assert.match(again.text, /<h1>Viewer erlauben\?/);
   });
+
+  it('is chosen beside a search without losing it', async (t) => {
+    const server = await startServer(t);
+    const app = await registerApp(server);
+    const browser = new TestBrowser(server);
+    await browser.signIn();
+    const { url } = await browser.go(attempt(server, app, 'launch/patient').url);
+    const found = await browser.go(`${url}?search=omar`);
+    const [, link = ''] = /<a href="([^"]*)" lang="de"/.exec(found.text) ?? [];
+    const again = await browser.go(link.replaceAll('&amp;', '&'));
+    assert.match(again.text, /<html lang="de"/);
+    assert.match(again.text, /name="search" value="omar"/);
+  });
 });

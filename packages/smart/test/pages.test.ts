@@ -444,7 +444,9 @@ test('AUT-7 behind TLS every cookie is Secure and every address is the public on
     headers: { cookie: cookies.map((one) => one.split(';')[0]).join('; ') },
   });
   assert.equal(page.status, 200);
-  for (const cookie of [...cookies, ...page.headers.getSetCookie()]) {
+  const chosen = await fetch(server.url('/auth/language?to=de'), { redirect: 'manual' });
+  assert.equal(chosen.headers.getSetCookie().length, 1);
+  for (const cookie of [cookies, page.headers.getSetCookie(), chosen.headers.getSetCookie()].flat()) {
     assert.match(cookie, /; secure/i);
     // What belongs to one request has a path of its own; everything else is of this very host only.
     if (!/^lockstep_(interaction|resume)/.test(cookie)) assert.match(cookie, /^__Host-lockstep_\w+=.*; path=\/(;|$)/i);
