@@ -25,6 +25,7 @@ const SHARED = [
   'packages/console/build/**',
   'packages/console/package.json',
   'packages/console/src/language/**',
+  'packages/console/src/base.ts',
   'packages/console/src/boundary.tsx',
   'packages/console/src/resource.ts',
   'packages/console/src/foreign-text.tsx',

@@ -399,6 +399,8 @@ describe('the published packages', () => {
     const pages = await (await fetch(`${origin}/`)).text();
     assert.match(pages, /<script type="module"/, 'the console has travelled along');
     assert.equal((await fetch(`${origin}/samples/viewer/`)).status, 200);
+    const german = await fetch(`${origin}/auth/sign-in`, { headers: { 'accept-language': 'de' } });
+    assert.match(await german.text(), /<html lang="de"/, 'and so have the languages of the pages for signing in');
     const ended = once(child, 'exit');
     process.kill(-child.pid!, 'SIGTERM');
     await ended;

@@ -168,6 +168,24 @@ test('a language that cannot be loaded leaves the one that is spoken, and says s
   await page.context().close();
 });
 
+test('the language that a person chooses is that of the pages for signing in and for consent, too', async () => {
+  const page = await stage.browser();
+  await page.goto(stage.origin);
+  for (const [from, language, signIn] of [
+    [ENGLISH, 'de', GERMAN],
+    [GERMAN, 'en', ENGLISH],
+  ] as const) {
+    const kept = page.waitForResponse(/\/auth\/language\?/);
+    await page.getByRole('combobox', { name: from['start.chooseLanguage'] }).selectOption(language);
+    await kept;
+    await page.goto(`${stage.origin}/auth/sign-in`);
+    await page.getByRole('heading', { name: signIn['start.signIn'], level: 1 }).waitFor();
+    assert.equal(await page.locator('html').getAttribute('lang'), language);
+    await page.goBack();
+  }
+  await page.context().close();
+});
+
 test('a browser in a language that there is no catalog for is spoken to in English', async () => {
   const page = await stage.browser(undefined, { locale: 'ja-JP' });
   await page.goto(stage.origin);

@@ -1,5 +1,6 @@
 /** Reads the parts of a language's catalog when they are needed, and changes the language while the pages are open. */
 import languages from 'virtual:languages';
+import { serverPath } from '../base.ts';
 import { browserStorage } from '../browser-storage.ts';
 import { languageFor, type Messages, spoken } from './language.ts';
 
@@ -79,5 +80,8 @@ function browserLocales(language: string | undefined): readonly string[] {
 
 /** Changes the language, and keeps the choice. @throws Error when it cannot be loaded; then the language stays */
 export async function chooseLanguage(language: string): Promise<void> {
-  if (await speak(browserLocales(language))) browserStorage.setItem(CHOICE, language);
+  if (!(await speak(browserLocales(language)))) return;
+  browserStorage.setItem(CHOICE, language);
+  // The pages that the server makes, for signing in and for consent, keep it by a cookie.
+  fetch(serverPath(`/auth/language?to=${language}`), { redirect: 'manual' }).catch(() => undefined);
 }
