@@ -14,8 +14,8 @@ const FORM_COOKIE = 'lockstep_form';
 const LANGUAGE_COOKIE = 'lockstep_language';
 /** s */
 const CHOICE_LIFE = 365 * 24 * 3600;
-/** Characters of an address that a page repeats, for the choice of another language. */
-const LONGEST_ADDRESS = 8_000;
+/** Characters of an address that a page repeats, for the choice of another language: proxies take some 8,000, and encoding makes three of one. */
+const LONGEST_ADDRESS = 2_500;
 
 /** A page's request that is refused with a page. */
 export class PageError extends Error {

@@ -365,4 +365,19 @@ describe('AUT-5 the language of a page', () => {
     assert.match(again.text, /<html lang="de"/);
     assert.match(again.text, /name="search" value="omar"/);
   });
+
+  it('is chosen by addresses that proxies take, and not where the page’s own is too long for that', async (t) => {
+    const server = await startServer(t);
+    const browser = new TestBrowser(server);
+    for (const [length, count] of [
+      [100, 1],
+      [2_400, 1],
+      [7_000, 0],
+    ] as const) {
+      const asked = `/auth/authorize?client_id=nobody&state=${'%25'.repeat(length / 3)}`;
+      const links = [...(await browser.go(asked)).text.matchAll(/<a href="([^"]*)" lang="de"/g)];
+      assert.equal(links.length, count, String(length));
+      for (const [, link = ''] of links) assert.ok(link.length <= 8_000, `${link.length}`);
+    }
+  });
 });
