@@ -274,6 +274,31 @@ describe('REG-4 passkeys', () => {
     assert.equal((await session({ user: id, password: RIGHT }, from)).status, 200);
   });
 
+  it('are renamed by the person alone, and stay what they are', async () => {
+    const { from, id, at, authenticator } = await withPasskey();
+    const other = await withPasskey();
+    const [passkeyId = ''] = [...(await at.page()).matchAll(/name="id" value="([^"]+)"/g)].map(([, one]) => one);
+    for (const [name, shown] of [
+      ['Work <b>phone</b>', 'Work &lt;b&gt;phone&lt;/b&gt;'],
+      ['x'.repeat(10_000), `>${'x'.repeat(60)}<`],
+      [' \u202e ', 'Passkey'],
+      ['Old phone', 'Old phone'],
+    ] as const) {
+      assert.equal((await other.at.act({ step: 'rename-passkey', id: passkeyId, name: 'Mine' })).status, 303);
+      assert.equal((await at.act({ step: 'rename-passkey', id: passkeyId, name })).status, 303);
+      const page = await at.page();
+      assert.ok(page.includes(`<strong>${shown.replace(/^>|<$/g, '')}</strong>`), name.slice(0, 30));
+      assert.doesNotMatch(page, /Mine/);
+    }
+    for (const odd of ['', 'AAAA', passkeyId.toLowerCase()]) {
+      assert.equal((await at.act({ step: 'rename-passkey', id: odd, name: 'Odd' })).status, 303);
+    }
+    assert.doesNotMatch(await at.page(), /Odd/);
+    assert.match(await other.at.page(), /My phone/);
+    assert.equal((await show(authenticator.get(await asked(id, from)), from)).status, 200);
+    assert.match(await at.page(), /Old phone[\s\S]*last used/);
+  });
+
   it('are made, named, used and removed in a browser', async (t) => {
     const { id } = await newUser();
     const browser = await startChromium();

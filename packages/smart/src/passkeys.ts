@@ -189,6 +189,16 @@ export class Passkeys {
     return this.#records.put(user, { passkeys }, { condition: stored.revision });
   }
 
+  /** @returns whether the person has such a passkey, and it was called otherwise */
+  async rename(user: string, id: string, name: string): Promise<boolean> {
+    const isOther = (await this.of(user)).some((one) => one.id === id && one.name !== name);
+    if (!isOther) return false;
+    const renamed = await this.#records.update(user, ({ passkeys }) => ({
+      passkeys: passkeys.map((one) => (one.id === id ? { ...one, name } : one)),
+    }));
+    return renamed !== undefined;
+  }
+
   /** @param id one passkey; all of them without it @returns the names of what was removed */
   async remove(user: string, id?: string): Promise<readonly string[]> {
     const removed = (await this.of(user)).filter((one) => id === undefined || one.id === id);

@@ -27,7 +27,10 @@ function nameOf(given: string): string {
   return toPlainText(given).trim().slice(0, 60) || 'Passkey';
 }
 
-/** Where people who sign in with a password set up second factors, or end them. Both need the password once more. */
+/**
+ * Where people who sign in with a password set up second factors, or end them. Both need the password once more; calling a passkey
+ * otherwise does not.
+ */
 export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
   const { browser, signIns, door, secondFactors, passkeys, recoveryCodes, audit } = parts;
 
@@ -95,6 +98,10 @@ export function secondFactorRoutes(app: FastifyInstance, parts: Parts): void {
     if (step === 'keep-passkey') {
       const outcome = await door.addPasskey(request, reply, user, name, form.get('passkey') ?? '');
       return 'problem' in outcome ? show(request, reply, signedIn, outcome) : done('passkey.add', name);
+    }
+    if (step === 'rename-passkey') {
+      const isRenamed = await passkeys.rename(user.id, form.get('id') ?? '', name);
+      return isRenamed ? done('passkey.rename', name) : reply.redirect(PATH, 303);
     }
     const outcome = await door.confirm(request, reply, user, form.get('password') ?? '');
     if ('problem' in outcome) return show(request, reply, signedIn, outcome);

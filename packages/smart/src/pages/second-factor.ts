@@ -69,6 +69,11 @@ function passkeyRow(view: Asked, { id, name, createdAt, lastUsedAt }: Passkey): 
       ? words('added {}, not used yet', day(createdAt))
       : words('added {}, last used {}', day(createdAt), day(lastUsedAt));
   return html`<li><strong>${name}</strong> <span class="quiet">${used}</span>
+<details><summary>${words('Rename')}</summary><form method="post" action="${view.base}/auth/second-factor">${csrfField(view.csrf)}
+<input type="hidden" name="id" value="${id}">
+<label>${words('A name for it')}
+<input type="text" name="name" maxlength="60" autocomplete="off" value="${name}"></label>
+<div class="actions"><button class="main" type="submit" name="step" value="rename-passkey">${words('Rename this passkey')}</button></div></form></details>
 <details><summary>${words('Remove')}</summary>${passwordForm(
     view,
     'remove-passkey',

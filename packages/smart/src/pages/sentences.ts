@@ -39,6 +39,8 @@ export const SENTENCES = [
   'added {}, last used {}',
   'Remove',
   'Remove this passkey',
+  'Rename',
+  'Rename this passkey',
   'Your browser asks for the passkey now.',
   'Make the passkey',
   'A name for it',
