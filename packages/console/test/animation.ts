@@ -11,12 +11,13 @@ const frames: { png: Buffer; ms: number }[] = [];
 
 async function take(page: Page, ms: number): Promise<void> {
   await page.mouse.move(2, 2);
+  await page.locator('[data-testid="own-status"][data-status="in-sync"]').waitFor();
   await page.locator('[data-member][data-tone="busy"]').first().waitFor({ state: 'detached' });
   frames.push({ png: await page.screenshot({ animations: 'disabled', caret: 'hide' }), ms });
 }
 
 try {
-  const page = await stage.person(/Lena Okafor/, { viewport: { width: 1080, height: 675 } });
+  const page = await stage.person(/Lena Okafor/, { viewport: { width: 1280, height: 800 } });
   await page.evaluate(() => localStorage.setItem('lockstep-color-scheme', 'light'));
   await page.reload();
   await page.getByRole('searchbox', { name: 'Search patients' }).waitFor();
@@ -28,9 +29,11 @@ try {
   await take(page, 2000);
   await openPatient(page, /Amara Diallo/);
   await shows(viewer, 'Amara Diallo');
+  await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
   await take(page, 2500);
   await openPatient(page, /Priya Raman/);
   await shows(viewer, 'Priya Raman');
+  await viewer.locator('lockstep-status[status="in-sync"]').waitFor();
   await take(page, 2500);
   // Where pictures do not move the first one is all that is seen: an app that follows.
   const picture = animatedPng([...frames.slice(2), ...frames.slice(0, 2)]);
