@@ -141,7 +141,13 @@ export class LiveSession implements SessionHere {
 
   /** Decides one command and carries out what follows from it, once everything queued before has ended: at once where nothing is. */
   execute(make: CommandMaker): Promise<Decision> {
-    return this.#jobs.run(() => this.decide(make));
+    if (!this.#jobs.begin()) return this.#jobs.run(() => this.decide(make));
+    try {
+      return this.#jobs.until(this.decide(make));
+    } catch (error) {
+      this.#jobs.end();
+      return Promise.reject(error);
+    }
   }
 
   /** The session's state. Call within `run`. @returns undefined when there is no such session */

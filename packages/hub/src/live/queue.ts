@@ -12,23 +12,38 @@ export class JobQueue {
   /** Each gives what tells its caller; by then the queue is idle again, unless more is queued. */
   readonly #waiting: (() => Promise<() => void>)[] = [];
   #running = false;
-  readonly #ended = (): void => {
-    this.#running = false;
-    if (this.#waiting.length > 0) void this.#drain();
-  };
+  readonly #ended = (): void => this.end();
 
   get idle(): boolean {
     return !this.#running;
   }
 
-  /** Runs the job once everything queued before has ended: at once, before this returns, where nothing is. */
-  run<T>(job: () => Promise<T>): Promise<T> {
-    if (this.#running) return this.#wait(job);
+  /**
+   * Begins a job at once where nothing is under way: the caller does it, and gives what it becomes to `until`, or says that it has
+   * ended.
+   * @returns false where something is: then `run` does the job in its turn
+   */
+  begin(): boolean {
+    if (this.#running) return false;
     this.#running = true;
-    const result = begun(job);
-    // The queue is idle again, or goes on, before who waits for the result is told.
+    return true;
+  }
+
+  /** The job that was begun ends with `result`. The queue is idle again, or goes on, before who waits for the result is told. */
+  until<T>(result: Promise<T>): Promise<T> {
     result.then(this.#ended, this.#ended);
     return result;
+  }
+
+  /** The job that was begun has ended: the queue is idle again, or goes on. */
+  end(): void {
+    this.#running = false;
+    if (this.#waiting.length > 0) void this.#drain();
+  }
+
+  /** Runs the job once everything queued before has ended: at once, before this returns, where nothing is. */
+  run<T>(job: () => Promise<T>): Promise<T> {
+    return this.begin() ? this.until(begun(job)) : this.#wait(job);
   }
 
   #wait<T>(job: () => Promise<T>): Promise<T> {
