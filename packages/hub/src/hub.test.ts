@@ -577,7 +577,12 @@ describe('SUB-11 coming back', () => {
     for (const id of ['a', 'b']) await rig.publish(topic, 'Patient-open', [patient(id)], { id });
     peer.connection?.closed(1006);
     assert.deepEqual((await rig.connect(peer.endpoint, 'b'))?.events, []);
-    assert.deepEqual((await rig.connect(peer.endpoint, 'unheard of'))?.ids, ['b']);
+    const unknown = await rig.connect(peer.endpoint, 'unheard of');
+    assert.deepEqual(
+      unknown?.events.map(({ event }) => [event['hub.event'], event.context[0].resource.id]),
+      [['Patient-open', 'b']],
+    );
+    assert.equal(unknown?.ids.includes('b'), false, 'under a new id: it may have seen the other one');
   });
 
   it('ERR-8 who returns with ?since of the current context and owes its answer is sent that context once more', async (t) => {

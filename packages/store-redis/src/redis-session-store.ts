@@ -161,9 +161,10 @@ export class RedisSessionStore implements SessionStore {
     };
   }
 
-  async revision(topic: string): Promise<number> {
+  async revision(topic: string): Promise<Pick<StoredSession, 'revision' | 'epoch'> | undefined> {
     const [session] = this.#keys(topic);
-    return Number(await this.#lane(topic).connection.call((client) => client.hget(session, 'r')));
+    const [revision, epoch] = await this.#lane(topic).connection.call((client) => client.hmget(session, 'r', 'e'));
+    return revision ? { revision: Number(revision), epoch: epoch ?? '' } : undefined;
   }
 
   async commit(commit: Commit): Promise<CommitResult> {

@@ -49,8 +49,9 @@ export class SqliteSessionStore implements SessionStore {
     return { topic, revision, epoch, parts, log, start, position };
   }
 
-  async revision(topic: string): Promise<number> {
-    return (await this.load(topic))?.revision ?? 0;
+  async revision(topic: string): Promise<Pick<StoredSession, 'revision' | 'epoch'> | undefined> {
+    const stored = await this.load(topic);
+    return stored && { revision: stored.revision, epoch: stored.epoch };
   }
 
   commit(commit: Commit): Promise<CommitResult> {

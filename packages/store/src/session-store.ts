@@ -186,8 +186,12 @@ export type StoreNotice =
 export interface SessionStore {
   /** @returns undefined when there is no such session */
   load(topic: string): Promise<StoredSession | undefined>;
-  /** The session's revision, 0 when there is no such session: whether what was loaded is still so. */
-  revision(topic: string): Promise<number>;
+  /**
+   * The session's revision and its epoch: whether what was loaded is still so. Where the store came back with an older copy, another
+   * commit may have the same number.
+   * @returns undefined when there is no such session
+   */
+  revision(topic: string): Promise<Pick<StoredSession, 'revision' | 'epoch'> | undefined>;
   commit(commit: Commit): Promise<CommitResult>;
   /**
    * Entries with a number above `after`, oldest first; an empty page is the end.

@@ -36,6 +36,8 @@ export class CallbackQueue {
   /** Comes before what waits, whatever its number. */
   #standing: Delivery[] = [];
   #waiting: Delivery[] = [];
+  /** What comes once everything up to a number was dealt with. */
+  #afterwards: { readonly number: number; readonly deliveries: readonly Delivery[] } | undefined;
   /** What the subscriber is done with once the standing deliveries are: they stand for everything up to this number. */
   #gapUpTo: number | undefined;
   /** Whether the log may hold more than what waits in memory. */
@@ -63,6 +65,18 @@ export class CallbackQueue {
     this.#standing.push(...deliveries);
   }
 
+  /** Puts deliveries behind everything up to a number, in the place of others that were put so. */
+  addAfter(number: number, deliveries: readonly Delivery[]): void {
+    this.#afterwards = { number, deliveries };
+    this.#takeAfterwards();
+  }
+
+  #takeAfterwards(): void {
+    if (!this.#afterwards || this.#cursor < this.#afterwards.number) return;
+    this.#standing.push(...this.#afterwards.deliveries);
+    this.#afterwards = undefined;
+  }
+
   /** Puts an event that was just accepted at the end. */
   add(delivery: Delivery): void {
     if (this.#waiting.length < MAX_WAITING && !this.#behind) this.#waiting.push(delivery);
@@ -75,14 +89,17 @@ export class CallbackQueue {
   }
 
   /**
-   * The log has lost what came after a number, and may have others there now (SUB-11).
+   * The log has lost something, and may have others there now (SUB-11).
+   * @param lostAfter number after which what was sent may be lost
+   * @param after number after which the log goes on
    * @param first what is sent before what the log has now, where the subscriber was sent something that is lost
    */
-  goBack(after: number, first: readonly Delivery[]): void {
+  goBack(lostAfter: number, after: number, first: readonly Delivery[]): void {
     this.returns += 1;
     this.#waiting = [];
+    this.#afterwards = undefined;
     this.#behind = true;
-    if (Math.max(this.#cursor, this.#serving ?? 0) <= after) return;
+    if (Math.max(this.#cursor, this.#serving ?? 0) <= lostAfter) return;
     this.#standing = [...first];
     this.#cursor = after;
     this.#gapUpTo = after;
@@ -124,6 +141,7 @@ export class CallbackQueue {
 
   #advance(number: number): void {
     this.#cursor = number;
+    this.#takeAfterwards();
     this.#parts.advanced(number);
   }
 

@@ -6,6 +6,8 @@ import { lastSeenOf } from '../rules/seen-ids.ts';
 export class HeldLog {
   readonly #numbers = new Map<string, number>();
   readonly #most: number;
+  /** Ids of events that were sent from here and are in no log any more: the store came back with an older copy. */
+  readonly #lost = new Set<string>();
   /** The newest entry, while it is held. */
   #last: { readonly id: string; readonly number: number } | undefined;
 
@@ -58,10 +60,34 @@ export class HeldLog {
     if (this.#last && this.#last.number < number) this.#last = undefined;
   }
 
+  /** Holds what was read of the log, in the place of an earlier one. */
   replace(log: readonly LogHead[]): void {
     this.clear();
     for (const { id, number } of log) this.#numbers.set(id, number);
     this.#last = log.at(-1);
+  }
+
+  /** Takes over what an earlier reading has found lost, and what it held and the log has no more where that is lost too. */
+  keepLost(before: HeldLog, isUndone: boolean): void {
+    for (const id of before.#lost) this.#lost.add(id);
+    if (isUndone) for (const id of before.#numbers.keys()) this.lose(id);
+  }
+
+  /** An event with this id was sent, and is in the log no more. */
+  lose(eventId: string): void {
+    for (const id of [eventId, lastSeenOf(eventId), ...originalIds(eventId)]) {
+      if (id !== undefined && !this.#numbers.has(id)) this.#lost.add(id);
+    }
+    while (this.#lost.size > this.#most) this.#lost.delete(this.#lost.keys().next().value ?? '');
+  }
+
+  /**
+   * Whether some of these events were sent before and lost, and are in the log once more: to those who were sent them they look like
+   * repeats (SUB-11). What was asked about once is lost no more.
+   */
+  takeLost(events: readonly Pick<LogHead, 'id'>[]): boolean {
+    if (this.#lost.size === 0) return false;
+    return events.filter(({ id }) => this.#lost.delete(id)).length > 0;
   }
 
   clear(): void {

@@ -1,4 +1,4 @@
-import type { Commit, CommitResult, Listening, LogPosition } from '@lockstep/store';
+import type { Commit, CommitResult, Listening, LogHead, LogPosition } from '@lockstep/store';
 import { type Channel, pausedFor, runningTime } from '../ports.ts';
 import { type Decision, type Done, done, type Publish, type SessionCommand } from '../rules/commands.ts';
 import { heartbeat } from '../rules/heartbeat.ts';
@@ -24,7 +24,7 @@ import { HeldLog } from './held-log.ts';
 import { isInLog, withLog } from './logged-before.ts';
 import { MissedEvents } from './missed-events.ts';
 import { JobQueue } from './queue.ts';
-import { newsSince } from './reread-session.ts';
+import { isUndone, newsSince } from './reread-session.ts';
 import {
   type CommandMaker,
   commandOf,
@@ -70,6 +70,8 @@ export class LiveSession implements SessionHere {
   #delivered: LogPosition | undefined;
   /** The state that the audience here was brought in line with last. */
   #told: SessionState | undefined;
+  /** See `SessionHere`. */
+  undone: SessionState | undefined;
   /** That the store tells what other nodes do here. */
   #listening: Listening | undefined;
 
@@ -165,7 +167,8 @@ export class LiveSession implements SessionHere {
 
   async #isBehind(): Promise<boolean> {
     if (!this.#options.shared || this.#state === undefined) return false;
-    return (await this.#parts.store.revision(this.topic)) !== this.#revision;
+    const now = await this.#parts.store.revision(this.topic);
+    return now?.revision !== this.#revision || now.epoch !== this.#epoch;
   }
 
   /**
@@ -240,10 +243,12 @@ export class LiveSession implements SessionHere {
     const { commit, appended, why } = written(this.topic, before, state, effects, held, now);
     const { store, clock, activity, background } = this.#parts;
     const decidedAt = runningTime(clock);
+    const uncertainties = this.#uncertainties;
     const stored = (result: CommitResult): Decision | Promise<Decision> => {
       activity.committed(decidedAt);
       if (!result.ok) return this.#decideAgain(make);
-      this.#state = state;
+      // The store may have lost it since, as when its connection broke just after its answer.
+      this.#state = uncertainties === this.#uncertainties ? state : undefined;
       this.#revision = result.revision;
       this.#epoch = result.epoch;
       if (!before) this.#delivered = { offset: 0, epoch: result.epoch };
@@ -253,6 +258,7 @@ export class LiveSession implements SessionHere {
       reportEffects(this.topic, before, effects, { activity, webhooks });
       if (webhooks && state.subscriptions !== before?.subscriptions) background.later(() => webhooks.tend());
       this.#changed(before, state, why);
+      this.#correctRepeats(before, state, commit.append);
       return decision;
     };
     const failed = (error: unknown): never => {
@@ -301,6 +307,18 @@ export class LiveSession implements SessionHere {
     this.audience.deliver(delivery);
   }
 
+  /**
+   * Who was sent events that the store has lost takes them for repeats when they come once more, since they have their ids (PUB-3): it
+   * is sent how things stand with them (SUB-11).
+   * @param before the state before them
+   * @param sent among them what was sent just now
+   */
+  #correctRepeats(before: SessionState | undefined, state: SessionState, sent: readonly Pick<LogHead, 'id'>[]): void {
+    if (!before || !this.#log.takeLost(sent)) return;
+    this.#sockets.correct(before, state);
+    this.#webhooks?.correct(before, state);
+  }
+
   /** Decides `elapse` when something in the session happens next by itself. */
   #watchDeadline(state: SessionState | undefined): void {
     this.#deadline.set(state && nextDeadline(state, this.#options.nodeId, this.#parts.policy));
@@ -332,7 +350,11 @@ export class LiveSession implements SessionHere {
     const state = fromParts(this.topic, stored.parts);
     const log = new HeldLog(this.#options.logCount);
     log.replace(stored.log);
-    const sent = { delivered: this.#delivered, log: this.#log, told: this.#told };
+    const told = this.#told;
+    const undone = isUndone(this.#delivered, stored);
+    log.keepLost(this.#log, undone);
+    if (undone) this.undone = told;
+    const sent = { delivered: this.#delivered, log: this.#log, told };
     const news = this.audience.empty
       ? undefined
       : await newsSince(sent, { stored, state, log }, this.audience, this.#missed, this.#sockets);
@@ -344,6 +366,7 @@ export class LiveSession implements SessionHere {
     // What was read before it became uncertain is not kept after it.
     this.#state = uncertainties === this.#uncertainties ? state : undefined;
     this.#changed(before, state, why);
+    this.#correctRepeats(told, state, stored.log);
     return state;
   }
 
@@ -382,6 +405,7 @@ export class LiveSession implements SessionHere {
     if (loggedOut(before, state)) this.#log.eraseBefore(state.loggedOutAt);
     for (const entry of commit.append) this.#broadcast(new Delivery(fromEntry(entry)), epoch);
     this.#changed(before, state, note);
+    this.#correctRepeats(before, state, commit.append);
   }
 
   /** Does what another node announced. Call within `run`. */

@@ -1,5 +1,6 @@
+import type { EventMessage } from '@lockstep/fhircast';
 import { holdsPosition, type LogPosition, type StoredSession } from '@lockstep/store';
-import { openContexts, openOrClosed } from '../rules/gap.ts';
+import { openContexts, openOrClosed, withVersionsBefore } from '../rules/gap.ts';
 import type { SessionState } from '../rules/session-state.ts';
 import type { Audience } from './audience.ts';
 import type { CaughtUpSession, Missed } from './catch-up.ts';
@@ -24,9 +25,13 @@ export interface Reread {
 }
 
 /** Whether the store has lost what was sent: it came back from a copy, and may have given the numbers to others since. */
-function isUndone(delivered: LogPosition | undefined, stored: StoredSession): boolean {
+export function isUndone(delivered: LogPosition | undefined, stored: StoredSession): boolean {
   if (delivered === undefined || delivered.offset < stored.start.offset) return false;
   return !holdsPosition(stored, delivered);
+}
+
+function* messagesOf(deliveries: readonly Delivery[]): Generator<EventMessage> {
+  for (const { read } of deliveries) yield read.message;
 }
 
 /**
@@ -50,7 +55,9 @@ export async function newsSince(
   // Subscribers that were sent what is gone are sent how things stand now (SUB-11).
   const correcting = (of: typeof openContexts): readonly Delivery[] => {
     if (!undone && read) return [];
-    return missed.correction(state, log, told ? of(told) : [], read && from);
+    // What the log has since goes out after it, and leads on from the versions before.
+    const before = read ? withVersionsBefore(state, messagesOf(read.first)) : state;
+    return missed.correction(before, log, told ? of(told) : [], read && from);
   };
   const logFrom = read ? (from ?? 0) : last;
   const rest: Missed = { first: read?.first ?? [], after: read?.after ?? last };
@@ -67,7 +74,7 @@ export async function newsSince(
       socket.bring({ ...rest, first: [...earlier, ...rest.first] }, session);
     }
     for (const callback of audience.callbacks.values()) {
-      if (undone) callback.goBack(logFrom, behind);
+      if (undone) callback.goBack(from ?? 0, logFrom, behind);
       else callback.catchUp();
     }
   };

@@ -48,6 +48,8 @@ export interface SessionHere {
   /** Number of the last event that went to everybody who is connected here and up to date; 0 before the first. */
   readonly deliveredUpTo: number;
   readonly known: SessionState | undefined;
+  /** What everybody here had been told when the store came back with an older copy, the last time that it did. */
+  readonly undone: SessionState | undefined;
   run<T>(job: () => Promise<T>): Promise<T>;
   state(): Promise<SessionState | undefined>;
   current(): Promise<SessionState | undefined>;

@@ -1,6 +1,6 @@
 import type { Channel } from '../ports.ts';
 import { isKnownToAnswer, owesAnswer } from '../rules/following.ts';
-import { believedAfter, believedBy } from '../rules/gap.ts';
+import { type Believed, believedAfter, believedBy, openContexts, openOrClosed } from '../rules/gap.ts';
 import { mayReturn, replayedAfter, seenBeforeLogout } from '../rules/lease.ts';
 import { type Rejection, UNKNOWN_ENDPOINT } from '../rules/reasons.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
@@ -16,6 +16,8 @@ export class SocketSubscribers implements CaughtUpSession {
   readonly #missed: MissedEvents;
   readonly #parts: LiveSessionParts;
   readonly #options: LiveSessionOptions;
+  /** Who is catching up and is to be sent how things stand after it, by subscription, with what it may believe open. */
+  readonly #toCorrect = new Map<string, readonly Believed[]>();
 
   constructor(session: SessionHere, missed: MissedEvents, parts: LiveSessionParts, options: LiveSessionOptions) {
     this.#session = session;
@@ -35,10 +37,42 @@ export class SocketSubscribers implements CaughtUpSession {
 
   caughtUp(subscription: string): void {
     this.#session.audience.caughtUp(subscription, this.#session.known);
+    this.#correctOne(subscription);
   }
 
   later(work: () => Promise<unknown>): void {
     this.#parts.background.later(work);
+  }
+
+  /**
+   * Sends everybody how things stand, under new ids: those who are up to date at once, the others once they are.
+   * @param before what those were told who are up to date
+   */
+  correct(before: SessionState, state: SessionState): void {
+    const { audience, log } = this.#session;
+    const first = this.#missed.correction(state, log, openContexts(before));
+    for (const [id, socket] of [...audience.sockets]) {
+      if (socket.caughtUpTo !== undefined) this.#toCorrect.set(id, openOrClosed(before));
+      else socket.bring({ first, after: this.deliveredUpTo }, this);
+    }
+  }
+
+  /** Who has caught up is sent how things stand where it is still to be sent that. */
+  #correctOne(subscription: string): void {
+    const believed = this.#toCorrect.get(subscription);
+    if (believed === undefined) return;
+    this.#toCorrect.delete(subscription);
+    const session = this.#session;
+    this.later(() =>
+      session.run(async () => {
+        const state = await session.current();
+        const socket = session.audience.sockets.get(subscription);
+        // Whoever has come back since was sent how things stand then.
+        if (!state || !socket || socket.caughtUpTo !== undefined) return;
+        const first = this.#missed.correction(state, session.log, believed);
+        socket.bring({ first, after: this.deliveredUpTo }, this);
+      }),
+    );
   }
 
   /** A subscriber that is catching up does not find the next entry: it goes on after a logout, or has to start afresh. */
@@ -79,8 +113,7 @@ export class SocketSubscribers implements CaughtUpSession {
       const subscription = state?.subscriptions.get(id);
       if (!state || !subscription) return UNKNOWN_ENDPOINT;
       const missed =
-        (await this.#sinceLastSeen(state, subscription, seen)) ??
-        (await this.#instead(state, before, owes, since !== undefined));
+        (await this.#sinceLastSeen(state, subscription, seen)) ?? (await this.#instead(state, before, owes, since));
       this.#parts.activity.counts.connected += 1;
       const first = missed ?? this.#missed.standing(state, session.log);
       const isNew = before?.presence?.is === 'awaited';
@@ -93,7 +126,10 @@ export class SocketSubscribers implements CaughtUpSession {
   /** Number of the last event that a subscriber has seen; undefined where it is new, or does not say, or the log does not know. */
   #seen(state: SessionState, before: Subscription, since: string | undefined): number | undefined {
     if (since === undefined || !mayReturn(before)) return undefined;
-    return this.#session.log.seenUpTo(since) ?? seenBeforeLogout(state, before);
+    const { log } = this.#session;
+    const seen = log.seenUpTo(since) ?? seenBeforeLogout(state, before);
+    if (seen === undefined) log.lose(since);
+    return seen;
   }
 
   /** What the log has for a subscriber that returns. @returns undefined where the log does not have all of it */
@@ -112,7 +148,7 @@ export class SocketSubscribers implements CaughtUpSession {
   }
 
   /**
-   * What a subscriber is sent that does not say what it has seen.
+   * What a subscriber is sent that does not say what it has seen, or says what the log does not have.
    * @param before the subscription as it was
    * @param owes see the command `connect`
    * @returns undefined where nobody knows what it shows
@@ -121,18 +157,22 @@ export class SocketSubscribers implements CaughtUpSession {
     state: SessionState,
     before: Subscription | undefined,
     owes: boolean,
-    saidWhatItSaw: boolean,
+    since: string | undefined,
   ): Promise<Missed | undefined> {
-    const { log } = this.#session;
+    const { log, undone } = this.#session;
     const { derivesOpens } = this.#options;
     const presence = before?.presence;
     const takesOver = presence?.is === 'connected';
-    if (takesOver ? !owes : presence?.is !== 'away') return this.#missed.standing(state, log);
+    const isBack = takesOver ? owes : presence?.is === 'away';
+    // It may have been sent what the store has lost since, whatever its presence was before that.
+    const isUnknown = since !== undefined && log.seenUpTo(since) === undefined;
+    if (!isBack && !isUnknown) return this.#missed.standing(state, log);
     if (takesOver && before && lastSentAgain(state, before, derivesOpens)?.name === 'UserLogout') {
       const read = await this.#missed.fromLog(state, log, state.loggedOutAt - 1, state.nextNumber - 1);
       if (read) return read;
     }
-    const believed = takesOver ? believedAfter(state, state.nextNumber - 1) : believedBy(state, presence);
-    return believed && this.#missed.rightScreen(state, log, believed, saidWhatItSaw);
+    const believed = presence?.is === 'away' ? believedBy(state, presence) : believedAfter(state, state.nextNumber - 1);
+    const lost = isUnknown && undone ? openContexts(undone) : [];
+    return believed && this.#missed.rightScreen(state, log, [...lost, ...believed], since !== undefined);
   }
 }

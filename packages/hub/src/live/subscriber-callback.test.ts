@@ -245,7 +245,7 @@ describe('WEB-3 order and retry', () => {
     bench.publish(1, 2);
     await turns();
     bench.log.splice(1, 1, new Delivery({ number: 2, id: 'e3', name: 'Patient-open', text: delivery(3).text }));
-    bench.hook.goBack(1, [new Delivery({ number: 1, id: 'e9', name: 'Patient-open', text: delivery(9).text })]);
+    bench.hook.goBack(1, 1, [new Delivery({ number: 1, id: 'e9', name: 'Patient-open', text: delivery(9).text })]);
     await turns();
     assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e9', 'e3'], 'SUB-11 after what makes the screen right');
   });
@@ -263,7 +263,7 @@ describe('WEB-3 order and retry', () => {
     assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e3', 'e1']);
     assert.equal(bench.followed, 3);
     bench.log.splice(1);
-    bench.hook.goBack(1, []);
+    bench.hook.goBack(1, 1, []);
     bench.callbacks.answer = () => 409;
     bench.offer(new Delivery({ number: 2, id: 'instead', name: 'Patient-open', text: delivery(4).text }));
     await turns();
@@ -280,10 +280,10 @@ describe('WEB-3 order and retry', () => {
     await turns();
     bench.callbacks.answer = () => 200;
     bench.log.splice(1, 1, new Delivery({ number: 2, id: 'e3', name: 'Patient-open', text: delivery(3).text }));
-    bench.hook.goBack(2, []);
+    bench.hook.goBack(2, 2, []);
     await turns();
     assert.deepEqual(bench.callbacks.ids, ids(1, 2), 'it waits for its next attempt');
-    bench.hook.goBack(1, []);
+    bench.hook.goBack(1, 1, []);
     await turns();
     assert.deepEqual(bench.callbacks.ids, ['e1', 'e2', 'e3']);
   });

@@ -171,15 +171,23 @@ export class SubscriberCallback {
   }
 
   /**
-   * The log has lost what came after a number, and may have others there now (SUB-11).
+   * The log has lost something, and may have others there now (SUB-11).
+   * @param lostAfter number after which what it was sent may be lost
+   * @param after number after which the log goes on for it
    * @param first what makes right the screen of a subscriber that was sent what is lost; it is sent before what the log has now
    */
-  goBack(after: number, first: readonly Delivery[]): void {
-    if (this.#failing && this.#failing.number > after) this.#failing.isUndone = true;
-    this.#owed.settleAfter(after);
-    if (this.#followed > after) this.#followed = 0;
-    this.#queue.goBack(after, first);
+  goBack(lostAfter: number, after: number, first: readonly Delivery[]): void {
+    if (this.#failing && this.#failing.number > lostAfter) this.#failing.isUndone = true;
+    this.#owed.settleAfter(lostAfter);
+    if (this.#followed > lostAfter) this.#followed = 0;
+    this.#queue.goBack(lostAfter, after, first);
     this.catchUp();
+  }
+
+  /** Sends these once it has been sent everything up to a number, in the place of others that it was to be sent so. */
+  sendAfter(number: number, events: readonly Delivery[]): void {
+    this.#queue.addAfter(number, events);
+    this.#start();
   }
 
   /** How often the log has lost something. */

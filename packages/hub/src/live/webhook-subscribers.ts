@@ -1,6 +1,6 @@
 import type { LogEntry } from '@lockstep/store';
-import { believedAfter } from '../rules/gap.ts';
-import type { Subscription } from '../rules/session-state.ts';
+import { believedAfter, openContexts, openOrClosed } from '../rules/gap.ts';
+import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { UNSUBSCRIBED } from '../rules/subscribe.ts';
 import { fromEntry } from '../stored/log-record.ts';
 import type { Background } from './background.ts';
@@ -52,6 +52,16 @@ export class WebhookSubscribers {
     for (const { subscription } of this.#session.audience.callbacks.values()) this.ended(subscription, reason);
   }
 
+  /**
+   * Sends everybody how things stand, under new ids, once they have been sent what has happened until now.
+   * @param before what those were told who are up to date
+   */
+  correct(before: SessionState, state: SessionState): void {
+    const { audience, log, deliveredUpTo } = this.#session;
+    const events = this.#parts.missed.correction(state, log, openOrClosed(before));
+    for (const callback of audience.callbacks.values()) callback.sendAfter(deliveredUpTo, events);
+  }
+
   /** Begins to call those that this node is to call, once everything queued before has ended. */
   tend(): Promise<void> {
     const { calls, listener, missed, nodeId } = this.#parts;
@@ -68,6 +78,11 @@ export class WebhookSubscribers {
         );
         audience.callbacks.set(id, callback);
         if (this.#fresh.delete(id)) callback.begin(missed.standing(state, session.log).first);
+        else if (session.undone) {
+          // Its cursor is of the copy too, and does not say what it was sent since.
+          const believed = [...openContexts(session.undone), ...state.closed];
+          callback.sendAfter(session.deliveredUpTo, missed.correction(state, session.log, believed));
+        }
         callback.catchUp();
       }
     });

@@ -1,5 +1,6 @@
 /** What makes a screen right where what came in between is unknown, or undone (SUB-8, SUB-11). */
-import { anchorKeyOf, keyText } from '@lockstep/fhircast';
+import { anchorKeyOf, contextChange, type EventMessage, keyText } from '@lockstep/fhircast';
+import { AnchorMap } from './anchor-map.ts';
 import type { Made } from './commands.ts';
 import { ContentMap } from './content-map.ts';
 import { leavesNothingCurrent, type StandingOpen, standingOpens } from './current-context.ts';
@@ -252,6 +253,22 @@ export function correction(
   const all = [...closesOf(state, believed, made), ...opens, ...nothing, ...contentUpdates(state, believed, made)];
   const sent = all.filter(({ number, closes }) => closes || number <= upTo);
   return sent.map((one, index) => (index === sent.length - 1 ? renamed(one, made, last) : one));
+}
+
+/** The session with the versions that its contexts had before some events of its log: those go out after what is made of it (CON-2). */
+export function withVersionsBefore(state: SessionState, later: Iterable<EventMessage>): SessionState {
+  const anchors = new AnchorMap(AnchorMap.of(state.anchors));
+  const known = new Set<string>();
+  for (const message of later) {
+    const versionId = message.event['context.priorVersionId'];
+    const read = versionId === undefined ? undefined : contextChange(message, message.event.context);
+    if (versionId === undefined || !read?.ok || read.change.kind !== 'update') continue;
+    const name = keyText(read.change.key);
+    const anchor = anchors.get(name);
+    if (anchor && !known.has(name)) anchors.set(name, { ...anchor, versionId });
+    known.add(name);
+  }
+  return known.size > 0 ? { ...state, anchors } : state;
 }
 
 /** The same event under an id that is made of another one. */
