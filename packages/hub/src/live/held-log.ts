@@ -2,6 +2,9 @@ import type { LogHead } from '@lockstep/store';
 import { originalIds } from '../rules/derived-opens.ts';
 import { lastSeenOf } from '../rules/seen-ids.ts';
 
+/** Characters of an id that is remembered as lost: whoever returns may say anything. */
+const LONGEST = 512;
+
 /** Where the events of one topic's log stand, by their ids: the log itself stays in the store. */
 export class HeldLog {
   readonly #numbers = new Map<string, number>();
@@ -73,8 +76,9 @@ export class HeldLog {
     if (isUndone) for (const id of before.#numbers.keys()) this.lose(id);
   }
 
-  /** An event with this id was sent, and is in the log no more. */
+  /** An event with this id was sent, as far as is known, and is in the log no more. */
   lose(eventId: string): void {
+    if (eventId.length > LONGEST) return;
     for (const id of [eventId, lastSeenOf(eventId), ...originalIds(eventId)]) {
       if (id !== undefined && !this.#numbers.has(id)) this.#lost.add(id);
     }

@@ -70,8 +70,7 @@ export class LiveSession implements SessionHere {
   #delivered: LogPosition | undefined;
   /** The state that the audience here was brought in line with last. */
   #told: SessionState | undefined;
-  /** See `SessionHere`. */
-  undone: SessionState | undefined;
+  #undone: SessionState | undefined;
   /** That the store tells what other nodes do here. */
   #listening: Listening | undefined;
 
@@ -112,6 +111,10 @@ export class LiveSession implements SessionHere {
 
   get deliveredUpTo(): number {
     return this.#delivered?.offset ?? 0;
+  }
+
+  get undone(): SessionState | undefined {
+    return this.#undone;
   }
 
   get idle(): boolean {
@@ -353,7 +356,7 @@ export class LiveSession implements SessionHere {
     const told = this.#told;
     const undone = isUndone(this.#delivered, stored);
     log.keepLost(this.#log, undone);
-    if (undone) this.undone = told;
+    if (undone) this.#undone = told;
     const sent = { delivered: this.#delivered, log: this.#log, told };
     const news = this.audience.empty
       ? undefined
@@ -437,6 +440,7 @@ export class LiveSession implements SessionHere {
     this.forgetStale();
     this.#revision = 0;
     this.#epoch = undefined;
+    this.#undone = undefined;
     this.#watchDeadline(undefined);
   }
 
