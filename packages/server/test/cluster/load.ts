@@ -38,8 +38,16 @@ export class Client {
     this.#token = backend.token(EVERYTHING);
   }
 
+  /** A busy machine may keep the store waiting too long at the start: then the Hub says when to come back. */
   static async register(origin: string): Promise<Client> {
-    return new Client(origin, await Backend.register(origin));
+    for (;;) {
+      try {
+        return new Client(origin, await Backend.register(origin));
+      } catch (error) {
+        if (!(error instanceof Error && error.message.startsWith('registration: 503'))) throw error;
+        await pause(100);
+      }
+    }
   }
 
   async #bearer(): Promise<string> {
@@ -384,6 +392,7 @@ export class Load {
       sessions.push({ topic, followers, accepted: new Set() });
     }
     const load = new Load(client, sessions, tried);
+    await load.#begin();
     for (const session of sessions) {
       load.#publishers.push(
         load.#open(session, pauseMs),
@@ -393,6 +402,16 @@ export class Load {
       );
     }
     return load;
+  }
+
+  /** Every follower is told of something: who has seen nothing yet cannot say what it has seen when it returns (SUB-11). */
+  async #begin(): Promise<void> {
+    await Promise.all(
+      this.#sessions.map(async (session) => {
+        const { id } = await this.#publish(session, 'Home-open', []);
+        await Promise.all(session.followers.map((follower) => follower.until(new Set([id]), 60_000)));
+      }),
+    );
   }
 
   get accepted(): number {
