@@ -118,6 +118,7 @@ export class CallbackQueue {
       if (this.#gapUpTo !== undefined) {
         this.#advance(this.#gapUpTo);
         this.#gapUpTo = undefined;
+        continue;
       }
       const first = this.#waiting.shift();
       // Another node's event may have been read from the log before it was added.
