@@ -79,6 +79,8 @@ export class NodeLease implements Nodes {
 
   async forget(node: string): Promise<void> {
     await this.#records.delete(KIND, node);
+    // A store that comes back with an older copy has its record again, perhaps the same: then it is found gone once more.
+    this.#known.delete(node);
   }
 
   #schedule(): void {
