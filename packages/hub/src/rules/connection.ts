@@ -111,9 +111,10 @@ export function connect(
     const asked = awaited(sent, held, isAwaited && (!isConnected || owes) ? last : undefined, now);
     return done(asked.following.has(id) ? asked : withFollowed(asked, id, derivesOpens, now));
   }
-  // ERR-8: it had followed all that it is told of, or nothing was ever open. What an application showed before it was started again is gone.
+  // ERR-8: it had followed all that it is told of, or nothing was ever open. Who subscribed again may have been started again: what it
+  // followed before says nothing of what it is sent now.
   const hadFollowed = mark.why === 'lost' && (mark.followed ?? 0) >= toldUpTo(state, held, derivesOpens);
-  const follows = isNew ? !last : !isConnected && hadFollowed;
+  const follows = !isConnected && hadFollowed && !(isNew && last);
   return done(follows ? withFollowed(sent, id, derivesOpens, now) : sent);
 }
 

@@ -358,7 +358,7 @@ describe('ERR-8 who was lost and is started again', () => {
     }
   });
 
-  it('ERR-8 with nothing open, who is started again has nothing to answer', () => {
+  it('ERR-8 with nothing open, who subscribes again may show what it showed: it is named until it follows', () => {
     for (const start of [(one: Windows) => one.start('new'), (one: Windows) => one.startByWebhook('new')]) {
       const windows = new Windows();
       windows.start('old');
@@ -368,6 +368,9 @@ describe('ERR-8 who was lost and is started again', () => {
       windows.accepted('Patient-close', [patient('p1')]);
       windows.pass();
       start(windows);
+      assert.deepEqual(windows.named, ['new refused']);
+      windows.open('p2');
+      windows.answer('new');
       assert.deepEqual(windows.named, []);
     }
   });

@@ -1,7 +1,7 @@
 /** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
-import { awaited, cleared, taken, withoutSuccessors } from './following.ts';
+import { awaited, taken, withoutSuccessors } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
 import { type Access, endedWith, isOwner, isSameName, mayJoin, owns } from './permission.ts';
 import type { Policy } from './policy.ts';
@@ -148,8 +148,7 @@ function added(
   // A callback is called at once; who is to connect is sent something once it has (SUB-7).
   const event = own.channel === 'webhook' ? lastStandingOpen(state, own, profile.derivesOpens) : undefined;
   const sent = own.channel === 'webhook' ? withSent(joined, own, event?.number, profile.derivesOpens) : joined;
-  // A callback that is sent nothing has nothing to answer.
-  const after = own.channel === 'webhook' && !event ? cleared(sent, own.id) : awaited(sent, own, event, now);
+  const after = awaited(sent, own, event, now);
   const effects: Effect[] = [{ kind: 'subscribed', subscription: own }];
   if (ids.length > 0) effects.push({ kind: 'ended', ids, reason: LEASE_ENDED });
   return done(after, ...effects);
