@@ -58,18 +58,17 @@ function readEntry(entry: unknown, where: string): Read<UpdateEntry> {
   let key = own;
   let urn: string | undefined;
   let disagree = false;
-  const names = [url, fullUrl];
-  for (let at = 0; at < names.length; at++) {
-    const name = names[at];
+  for (const name of [url, fullUrl]) {
     if (name === undefined) continue;
-    const named = typeof name === 'string' ? namedResource(name) : undefined;
+    const text = typeof name === 'string' ? name : '';
+    const named = namedResource(text);
     if (named) {
-      disagree ||= key !== undefined && keyText(named) !== keyText(key);
       key ??= named;
+      disagree ||= keyText(named) !== keyText(key);
       // A full URL may be any address; it is then a name like a urn.
-    } else if (typeof name === 'string' && name !== '' && (at === 1 || /^urn:/i.test(name))) {
-      disagree ||= urn !== undefined && urn !== name;
-      urn ??= name;
+    } else if (text && (name !== url || /^urn:/i.test(text))) {
+      urn ??= text;
+      disagree ||= urn !== text;
     } else return obstacle('malformed-update', where);
   }
   const name = urn ?? fullUrl;
