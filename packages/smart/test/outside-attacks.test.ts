@@ -166,7 +166,7 @@ test('REG-4 what the provider refuses is said in plain words, and other ways sta
     [{ error: 'toString' }, /refused the request \(toString\)\. Tell an administrator/],
     [
       { error: 'access_denied', error_description: 'Your badge <b>has expired</b>.' },
-      /It says: Your badge &lt;b&gt;has expired&lt;\/b&gt;\./,
+      /did not let you in.* <code>Your badge &lt;b&gt;has expired&lt;\/b&gt;\.<\/code>/,
     ],
   ];
   for (const [refusal, words] of refusals) {
