@@ -51,6 +51,8 @@ export class SocketSubscribers implements CaughtUpSession {
   correct(before: SessionState, state: SessionState): void {
     const { audience, log } = this.#session;
     const first = this.#missed.correction(state, log, openContexts(before));
+    // Of an earlier time only those are left who went away while they were catching up.
+    this.#toCorrect.clear();
     for (const [id, socket] of [...audience.sockets]) {
       if (socket.caughtUpTo !== undefined) this.#toCorrect.set(id, openOrClosed(before));
       else socket.bring({ first, after: this.deliveredUpTo }, this);
