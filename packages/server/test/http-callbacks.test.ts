@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import type { Clock } from '@lockstep/hub';
 import { AddressPolicy, type Lookup } from '../src/callbacks/address-policy.ts';
-import { HttpCallbacks } from '../src/callbacks/http-callbacks.ts';
+import { type HttpCallbackOptions, HttpCallbacks } from '../src/callbacks/http-callbacks.ts';
 import { systemClock } from '../src/system.ts';
 import { CallbackServer } from './callback-server.ts';
 import { selfSigned } from './certificate.ts';
@@ -18,10 +19,34 @@ const SHORT = { timeoutMs: 300 };
 /** For what begins to answer, which takes a busy machine some time, and never ends. ms */
 const BEGUN = { timeoutMs: 2000 };
 
-function callbacks(
-  t: TestContext,
-  options: { readonly policy?: AddressPolicy; readonly timeoutMs?: number; readonly ca?: string } = {},
-): HttpCallbacks {
+/** No time limit passes unless a test says so. */
+class TestClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
+
+  /** Later at each look: no window of calls is ever full. */
+  now(): number {
+    this.#now += 100;
+    return this.#now;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: ms, run };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** What waits for no longer than this is due. ms */
+  pass(ms: number): void {
+    for (const timer of this.#timers) {
+      if (timer.at > ms) continue;
+      this.#timers.delete(timer);
+      timer.run();
+    }
+  }
+}
+
+function callbacks(t: TestContext, options: Partial<HttpCallbackOptions> = {}): HttpCallbacks {
   const policy = new AddressPolicy({ open: true, allowed: [] });
   const made = new HttpCallbacks({ policy, clock: systemClock, timeoutMs: PATIENT, ...options });
   t.after(() => made.close());
@@ -243,6 +268,33 @@ describe('WEB-4 callbacks that behave badly are bounded', () => {
     assert.deepEqual([...statuses], [0]);
     assert.ok(most > 0 && most <= 64, `${most} at once`);
   });
+
+  for (const [which, failures] of [
+    ['answered', 0],
+    ['did not answer', 1],
+  ] as const) {
+    it(`WEB-3 a host that never ends its answers costs nobody an event, where it ${which} last time`, async (t) => {
+      let answered = 0;
+      const there = await server(t);
+      const endless = await raw(t, (socket) => {
+        answered += 1;
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n');
+      });
+      const clock = new TestClock();
+      const calls = callbacks(t, { clock });
+      const post = (url: string): Promise<{ readonly status: number }> => calls.post(url, BODY, {}, failures);
+      const many = [];
+      // Few at once, and all at once.
+      for (let index = 0; index < 100; index++) many.push(await post(endless.url));
+      many.push(...(await Promise.all(Array.from({ length: 100 }, () => post(endless.url)))));
+      const last = [await post(endless.url), await post(there.url)];
+      assert.deepEqual([...new Set([...many, ...last].map(({ status }) => status))], [200]);
+      assert.equal(answered, 201);
+      // A second later nothing of it is left.
+      clock.pass(1000);
+      await closed(endless.sockets);
+    });
+  }
 
   it('a thousand that found nobody last time delay none that answers', async (t) => {
     const hanging = await raw(t, () => undefined);

@@ -18,6 +18,9 @@ const MAX_ANSWER = 4096;
 /** Calls to one host under way at once, and connections to one that did not answer. */
 const PER_HOST = 64;
 const PER_SUSPECT_HOST = 8;
+/** Answers of one host whose status is there and whose body is not over, and for how long, ms: others of its answers are cut off. */
+const LINGERING = 8;
+const LINGER_MS = 1000;
 /** A call that takes longer does not keep others waiting, ms. */
 const PATIENCE = 1000;
 /** Calls to callbacks that answered last time. */
@@ -41,6 +44,7 @@ type Wanted = 'status' | 'body';
 class Call implements Handler {
   readonly #wanted: Wanted;
   readonly #answered: (answer: CallbackAnswer) => void;
+  readonly #lingers: () => void;
   readonly #over: () => void;
   #controller: Controller | undefined;
   #status = 0;
@@ -49,11 +53,13 @@ class Call implements Handler {
 
   /**
    * @param answered called with the answer: as soon as the status has come where that is wanted alone, while the rest may still come
+   * @param lingers called in that case
    * @param over called once nothing comes any more
    */
-  constructor(wanted: Wanted, answered: (answer: CallbackAnswer) => void, over: () => void) {
+  constructor(wanted: Wanted, answered: (answer: CallbackAnswer) => void, lingers: () => void, over: () => void) {
     this.#wanted = wanted;
     this.#answered = answered;
+    this.#lingers = lingers;
     this.#over = over;
   }
 
@@ -75,7 +81,9 @@ class Call implements Handler {
     // What comes before the answer is none (RFC 9110, 15.2).
     if (status < 200) return;
     this.#status = status;
-    if (this.#wanted === 'status') this.#answered({ status, body: '' });
+    if (this.#wanted !== 'status') return;
+    this.#answered({ status, body: '' });
+    this.#lingers();
   }
 
   onResponseData(_: Controller, chunk: Buffer): void {
@@ -100,6 +108,31 @@ interface Agents {
   readonly suspect: Agent;
 }
 
+/** The calls of one kind to one host. Each has a connection while it is under way, and while the rest of its answer may come. */
+class Host {
+  readonly lane: Lane;
+  /** Calls whose status is there, oldest first: only the end of the answer is waited for, so that its connection can be kept. */
+  readonly #lingering = new Set<Call>();
+
+  constructor(clock: Clock, width: number) {
+    this.lane = new Lane(clock, { width });
+  }
+
+  get idle(): boolean {
+    return this.lane.idle && this.#lingering.size === 0;
+  }
+
+  linger(call: Call): void {
+    this.#lingering.add(call);
+    const [oldest] = this.#lingering;
+    if (this.#lingering.size > LINGERING) oldest?.end();
+  }
+
+  over(call: Call): void {
+    this.#lingering.delete(call);
+  }
+}
+
 export class HttpCallbacks implements Callbacks {
   readonly #policy: AddressPolicy;
   readonly #clock: Clock;
@@ -110,7 +143,7 @@ export class HttpCallbacks implements Callbacks {
   readonly #good: Lane;
   readonly #suspect: Lane;
   readonly #asking: Lane;
-  readonly #hosts = new Map<string, Lane>();
+  readonly #hosts = { good: new Map<string, Host>(), suspect: new Map<string, Host>() };
 
   constructor({ policy, clock, timeoutMs, ca }: HttpCallbackOptions) {
     this.#policy = policy;
@@ -127,8 +160,8 @@ export class HttpCallbacks implements Callbacks {
     const { Agent } = await import('undici');
     const options = { connect: this.#connect, headersTimeout: this.#timeoutMs, bodyTimeout: this.#timeoutMs };
     return {
-      good: new Agent({ ...options, connections: PER_HOST }),
-      suspect: new Agent({ ...options, connections: PER_SUSPECT_HOST }),
+      good: new Agent({ ...options, connections: PER_HOST + LINGERING }),
+      suspect: new Agent({ ...options, connections: PER_SUSPECT_HOST + LINGERING }),
     };
   }
 
@@ -160,27 +193,43 @@ export class HttpCallbacks implements Callbacks {
   ): Promise<CallbackAnswer> {
     if (this.#isClosed || this.#policy.objection(url)) return NOBODY;
     this.#agents ??= this.#openAgents();
-    const { good, suspect } = await this.#agents;
+    const agents = await this.#agents;
     const { origin, pathname, search } = new URL(url);
     const request = { origin, path: pathname + search, method, headers, body };
-    if (failures > 0) {
-      const rank = Math.min(failures, MAX_RANK);
-      return this.#suspect.run(() => this.#call(suspect, request), rank);
-    }
-    const host = this.#hosts.get(origin) ?? new Lane(this.#clock, { width: PER_HOST });
-    this.#hosts.set(origin, host);
+    const isSuspect = failures > 0;
+    const kind = isSuspect ? 'suspect' : 'good';
+    const all = isSuspect ? this.#suspect : lane;
+    const rank = Math.min(failures, MAX_RANK);
+    const hosts = this.#hosts[kind];
+    const width = isSuspect ? PER_SUSPECT_HOST : PER_HOST;
+    const host = hosts.get(origin) ?? new Host(this.#clock, width);
+    hosts.set(origin, host);
+    const forget = (): void => {
+      if (host.idle && hosts.get(origin) === host) hosts.delete(origin);
+    };
     try {
-      return await host.run(() => lane.run(() => this.#call(good, request)));
+      // Its time begins once there is a connection for it.
+      return await host.lane.run(() => all.run(() => this.#call(agents[kind], request, host, forget), rank), rank);
     } finally {
-      if (host.idle) this.#hosts.delete(origin);
+      forget();
     }
   }
 
-  #call(agent: Agent, request: Dispatcher.DispatchOptions): Promise<CallbackAnswer> {
+  #call(agent: Agent, request: Dispatcher.DispatchOptions, host: Host, over: () => void): Promise<CallbackAnswer> {
     return new Promise((resolve) => {
       const wanted = request.method === 'POST' ? 'status' : 'body';
-      const call = new Call(wanted, resolve, () => cancel());
-      const cancel = this.#clock.after(this.#timeoutMs, () => call.end());
+      let cancel = this.#clock.after(this.#timeoutMs, () => call.end());
+      const lingers = (): void => {
+        cancel();
+        cancel = this.#clock.after(LINGER_MS, () => call.end());
+        host.linger(call);
+      };
+      const ended = (): void => {
+        cancel();
+        host.over(call);
+        over();
+      };
+      const call = new Call(wanted, resolve, lingers, ended);
       try {
         agent.dispatch(request, call);
       } catch {
