@@ -356,7 +356,7 @@ export function rowOf(route: string): Row | undefined {
 }
 
 /** A route with something in the place of its parameters. */
-function address(path: string, params: Readonly<Record<string, string>> = {}): string {
+export function address(path: string, params: Readonly<Record<string, string>> = {}): string {
   const given: Readonly<Record<string, string>> = { options: 'none', type: 'Patient', ...params };
   return path.replace(/:([A-Za-z]+)/g, (_, name: string) => given[name] ?? 'x').replace('*', 'x');
 }

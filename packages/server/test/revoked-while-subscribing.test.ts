@@ -26,7 +26,8 @@ it('TOK-6 a subscription made while its token is revoked is refused and leaves n
     sessions: 'all',
     switches: {},
   };
-  const answers = [access, undefined, access, access];
+  // The door asks before and after the body, and the Hub once it has subscribed.
+  const answers = [access, access, undefined, access, access, access];
   const app = Fastify();
   t.after(() => app.close());
   const proofs = { check: () => assert.fail('no token here is bound to a key') };

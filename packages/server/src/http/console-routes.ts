@@ -73,6 +73,13 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
     if (await administrator.mustChoose(user.id)) throw new ConsoleError(403, 'Choose a password of your own first.');
   }
 
+  /** The same check for requests whose body has come meanwhile. */
+  function afterBody(check: (request: FastifyRequest) => Promise<void>): (request: FastifyRequest) => Promise<void> {
+    return async (request) => {
+      if (request.body !== undefined && request.body !== null) await check(request);
+    };
+  }
+
   /** The sign-in's session; one that has ended meanwhile begins again under its topic. */
   async function ownSession({ user, topic, workstation }: SignedIn) {
     const found = await hub.inspect(topic);
@@ -157,11 +164,14 @@ export function consoleRoutes(options: ConsoleOptions): FastifyPluginAsync {
       reply.header('cache-control', 'no-store');
     });
     app.addHook('onRequest', authenticate);
+    // Who is signed out while the body is coming has not asked.
+    app.addHook('preValidation', afterBody(authenticate));
     answerConsoleErrors(app);
     forEverybody(app);
     consoleSimulationRoutes(app, { publicUrl, authorization, personOf, simulation: options.simulation });
     await app.register(async (guarded) => {
       guarded.addHook('onRequest', requireAdministrator);
+      guarded.addHook('preValidation', afterBody(requireAdministrator));
       consoleAppRoutes(guarded, { authorization, secrets, personOf, health });
       consoleSessionRoutes(guarded, { hub, authorization, views, list, now, personOf });
       consoleUserRoutes(guarded, { hub, authorization, personOf });

@@ -23,7 +23,7 @@ const UNUSUAL = ['transfer-encoding', 'content-encoding', 'expect', 'upgrade', '
 
 export interface EventDoorOptions {
   readonly hub: Hub;
-  readonly tokens: Pick<TokenDoor, 'find'>;
+  readonly tokens: Pick<TokenDoor, 'known' | 'find'>;
   readonly limiter: Limiter;
   readonly audit: ServerAuditTrail | undefined;
   /** Whether the audit records of events name the patient. */
@@ -136,6 +136,12 @@ export class EventDoor {
     const { caller } = came;
     const topic = ADDRESS.exec(request.url ?? '')?.[1];
     const body = (): Readable => Readable.from([came.body]);
+    // The token may have ended while the body was coming; the framework looks it up where it is not remembered.
+    const known = this.#options.tokens.known(request.headers.authorization);
+    if (known?.info?.tokenId !== caller.tokenId) {
+      otherwise(request, response, { caller, body });
+      return;
+    }
     const read = readJson(request.headers, came.body);
     if ('problem' in read || isSubscription(read, topic)) {
       otherwise(request, response, { caller, body });

@@ -21,7 +21,7 @@ declare module 'fastify' {
 
 export interface GuardParts {
   readonly doors: readonly DoorRow[];
-  readonly tokens: Pick<TokenDoor, 'find' | 'admit'>;
+  readonly tokens: Pick<TokenDoor, 'known' | 'find' | 'admit'>;
   readonly limiter: Limiter;
   /** Whether clients reach the server by https: browsers are to use nothing else (RFC 6797). */
   readonly https: boolean;
@@ -68,6 +68,7 @@ export function guardDoors(app: FastifyInstance, parts: GuardParts): void {
   app.addHook('onRoute', (route) => decide(route, parts.doors));
   app.addHook('onRequest', (request, reply) => admit(request, reply, parts));
   app.addHook('preParsing', answerNowhere);
+  app.addHook('preValidation', (request, reply) => admitOnceMore(request, reply, parts));
 }
 
 /** Answers at once where no route is: nothing needs the body, and nobody has shown who they are. */
@@ -140,6 +141,23 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   reply.headers(admission.headers);
   if (!admission.ok) throw new RequestRefused(REFUSED[admission.error], admission.reason);
   request.caller = { ...admission.info, address: networkOf(request.ip) };
+}
+
+/**
+ * A sender takes its time with a body: what let it in may have ended meanwhile (TOK-6). A proof is not asked for twice.
+ * @throws RequestRefused
+ */
+async function admitOnceMore(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
+  const { body, caller, routeOptions } = request;
+  if (body === undefined || body === null || begunOf(request.raw)?.published) return;
+  if (parts.audit && !parts.audit.admits && typeof routeOptions.config?.door?.audit === 'string') throw unrecorded();
+  if (!caller) return;
+  const { authorization } = request.headers;
+  const found = parts.tokens.known(authorization) ?? (await parts.tokens.find(authorization));
+  if (found?.info?.tokenId === caller.tokenId) return;
+  const admission = await parts.tokens.admit(request, found && { ...found, info: undefined });
+  reply.headers(admission.headers);
+  if (!admission.ok) throw new RequestRefused(REFUSED[admission.error], admission.reason);
 }
 
 const REFUSED = {
