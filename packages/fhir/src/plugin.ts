@@ -47,7 +47,7 @@ export interface AccessRecord {
   /** IP address that the request came from. */
   readonly address: string;
   readonly requestId: string;
-  /** The address's query as it was sent; it may hold patient data. */
+  /** The query of the address and of a form as they were sent; they may hold patient data. */
   readonly query?: string;
 }
 
@@ -576,6 +576,7 @@ function auditRecord(
   at: number,
 ): AccessRecord {
   const { type, id = caller?.written } = (request.params ?? {}) as Partial<Params>;
+  const asked = askedIn(request);
   return {
     at,
     method: request.method,
@@ -588,6 +589,13 @@ function auditRecord(
     patients: [...(caller?.patients ?? [])],
     address: request.ip,
     requestId: String(request.id),
-    ...(request.url.includes('?') && { query: request.url.slice(request.url.indexOf('?') + 1) }),
+    ...(asked !== '' && { query: asked }),
   };
+}
+
+/** What a request asks in its address and in a form, as it was sent. */
+function askedIn({ url, body }: FastifyRequest): string {
+  const start = url.indexOf('?');
+  const inForm = (body as Body)?.kind === 'form' ? (body as { readonly text: string }).text : '';
+  return [start < 0 ? '' : url.slice(start + 1), inForm].filter(Boolean).join('&');
 }

@@ -110,7 +110,6 @@ describe('audited acts as AuditEvents', () => {
     assert.equal(fhir('read', { id: 'o1' }).entity[0].what.reference, 'Observation/o1');
     const searched = fhir('search-type', { query: 'code=1&name=Ida' });
     assert.equal(searched.entity[0].what, undefined);
-    assert.equal(Buffer.from(searched.entity[0].query, 'base64').toString(), 'Observation?code=1&name=Ida');
-    assert.doesNotMatch(JSON.stringify(searched), /\bIda\b/);
+    assert.equal(Buffer.from(searched.entity[0].query, 'base64').toString(), 'Observation?code=1&name=');
   });
 });

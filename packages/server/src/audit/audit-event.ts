@@ -1,6 +1,7 @@
 /** Audited acts as FHIR R4 AuditEvents, by the patterns of IHE BALP and, for the Hub's transactions, of IHE RAD. */
 import { parseReference } from '@lockstep/fhircast';
 import type { AuditedAct, Transaction } from './audited-act.ts';
+import { recordedQuery } from './recorded-query.ts';
 
 interface Coding {
   readonly system: string;
@@ -159,7 +160,7 @@ function entities(done: AuditedAct): object[] {
       role: search
         ? { system: OBJECT_ROLE, code: '24', display: 'Query' }
         : { system: OBJECT_ROLE, code: '4', display: 'Domain Resource' },
-      ...(search && { query: Buffer.from(`${type ?? ''}?${query ?? ''}`).toString('base64') }),
+      ...(search && { query: Buffer.from(`${type ?? ''}?${recordedQuery(query ?? '')}`).toString('base64') }),
     });
   }
   for (const id of patients) {

@@ -39,7 +39,7 @@ export interface AuditedAct {
     readonly interaction: string;
     readonly type?: string;
     readonly id?: string;
-    /** As it was sent; it may hold patient data, so it is recorded as base64 and nowhere else. */
+    /** As it was sent, in the address or a form; what of it may be recorded is `recordedQuery`'s to say. */
     readonly query?: string;
   };
   /** Ids of the patients whose data was read, written or opened. */
