@@ -6,7 +6,7 @@ import { OAuthError } from './oauth-error.ts';
 import { isPageAddress } from './pages/page-addresses.ts';
 import { said } from './pages/page-language.ts';
 import type { Sentence } from './pages/sentences.ts';
-import type { Logger } from './ports.ts';
+import { type Logger, RecordUnavailable } from './ports.ts';
 
 /** Form bodies stay text, for `readForm`. */
 export function readBodies(app: FastifyInstance): void {
@@ -15,9 +15,15 @@ export function readBodies(app: FastifyInstance): void {
 }
 
 /** What a page says while the store cannot be reached: what was asked for may have been done, and can be asked again. */
-export const STORE_AWAY: Sentence = 'Lockstep cannot reach its store just now. Try again in a moment.';
+const STORE_AWAY: Sentence = 'Lockstep cannot reach its store just now. Try again in a moment.';
+const RECORD_AWAY: Sentence = 'The FHIR server cannot answer just now. Try again in a moment.';
 /** s after which to ask again, where what failed does not say it. */
 const RETRY_AFTER = 5;
+
+/** What a page says about what cannot be asked now. */
+export function awayOf(error: Error): Sentence {
+  return error instanceof RecordUnavailable ? RECORD_AWAY : STORE_AWAY;
+}
 
 /** Whether a browser shows what it is answered: programs get JSON at the same addresses. */
 function isShown({ headers, routeOptions }: FastifyRequest): boolean {
@@ -61,7 +67,7 @@ export function answerErrors(
     if (error instanceof StoreUnavailable || status === 503) {
       const wait = error instanceof StoreUnavailable ? error.retryAfterSeconds : RETRY_AFTER;
       reply.header('retry-after', String(wait));
-      if (shown) return shown(request, reply, new PageError('temporarily_unavailable', STORE_AWAY, 503));
+      if (shown) return shown(request, reply, new PageError('temporarily_unavailable', awayOf(error), 503));
       return reply.code(503).send({ error: 'temporarily_unavailable' });
     }
     logger.error({ err: error, route: request.routeOptions.url }, 'request failed');

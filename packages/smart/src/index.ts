@@ -31,6 +31,7 @@ export {
   type PatientDirectory,
   type PatientSummary,
   type PickablePatients,
+  RecordUnavailable,
   type RequestLimit,
   type SessionDirectory,
 } from './ports.ts';

@@ -1,3 +1,5 @@
+import { StoreUnavailable } from '@lockstep/store';
+
 /** Time as the server sees it. */
 export interface Clock {
   /** ms since the epoch. */
@@ -70,6 +72,14 @@ export const NO_SESSIONS: SessionDirectory = {
   open: () => Promise.reject(new Error('There is no Hub here to open a session at')),
   belongsTo: async () => false,
 };
+
+/** The patients' record cannot be asked, or says what cannot be understood. Doors answer as for a store that cannot be reached. */
+export class RecordUnavailable extends StoreUnavailable {
+  constructor(reason: Error, retryAfterSeconds?: number) {
+    super(`the FHIR server does not answer: ${reason.message}`, retryAfterSeconds);
+    this.cause = reason;
+  }
+}
 
 export interface PatientSummary {
   /** The Patient resource's id. */

@@ -6,7 +6,7 @@ import Provider, { type Configuration, interactionPolicy, type JWKS, type KoaCon
 import type { BearerTokens } from './access.ts';
 import { adapterFactory, bindTokens, loadedContext } from './adapter.ts';
 import type { AuthorizationAddresses } from './addresses.ts';
-import { STORE_AWAY } from './answers.ts';
+import { awayOf } from './answers.ts';
 import type { Client } from './client.ts';
 import type { Clients } from './clients.ts';
 import { cookieName } from './form.ts';
@@ -146,14 +146,14 @@ const NOT_NOW = 'temporarily_unavailable';
 /** Says that the store cannot be reached, on a page where a browser shows it. */
 function notNow(
   ctx: KoaContextWithOIDC,
-  { retryAfterSeconds }: StoreUnavailable,
+  error: StoreUnavailable,
   { errorPage }: Pick<ProviderParts, 'errorPage'>,
 ): void {
   ctx.status = 503;
-  ctx.set('retry-after', String(retryAfterSeconds));
+  ctx.set('retry-after', String(error.retryAfterSeconds));
   const isShown = ctx.path.startsWith('/auth/authorize') && ctx.accepts('json', 'html') === 'html';
   ctx.type = isShown ? 'html' : 'json';
-  ctx.body = isShown ? errorPage(ctx.req, NOT_NOW, said(STORE_AWAY)) : { error: NOT_NOW };
+  ctx.body = isShown ? errorPage(ctx.req, NOT_NOW, said(awayOf(error))) : { error: NOT_NOW };
 }
 
 /** What the provider says to a code; the caller sends it. */

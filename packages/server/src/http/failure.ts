@@ -1,5 +1,5 @@
 /** Everything that can go wrong with a request, and how HTTP says it: one table for all doors, each answers in its own form. */
-import { InvalidUser, OAuthError } from '@lockstep/smart';
+import { InvalidUser, OAuthError, RecordUnavailable } from '@lockstep/smart';
 import { StoreUnavailable } from '@lockstep/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -66,6 +66,12 @@ export function failureOf(error: unknown): FailureAnswer {
   if (error instanceof OAuthError) return said(error.status, error.message, error.error);
   if (error instanceof RequestRefused) return said(error.statusCode, error.message, REASON_CODES[error.reason]);
   if (error instanceof InvalidUser) return said(400, error.message);
+  if (error instanceof RecordUnavailable) {
+    return {
+      ...said(503, 'The FHIR server cannot answer just now; try again in a moment'),
+      retryAfter: error.retryAfterSeconds,
+    };
+  }
   if (error instanceof StoreUnavailable) return { ...said(503), retryAfter: error.retryAfterSeconds };
   const { statusCode, message } = error as { readonly statusCode?: unknown; readonly message?: string };
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode > 599) return said(500);

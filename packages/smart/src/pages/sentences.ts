@@ -129,6 +129,7 @@ export const SENTENCES = [
   'This form is out of date. Go back and try again.',
   'This form came from another site.',
   'Send a JSON object.',
+  'The FHIR server cannot answer just now. Try again in a moment.',
   'Lockstep cannot reach its store just now. Try again in a moment.',
   'Lockstep could not do this. Try again.',
   'Too many requests come from your network. Wait a moment, then load this page again.',
