@@ -21,7 +21,7 @@ import { issuers } from './issuers.ts';
 import { path } from './program.ts';
 import { repaint } from './repaint.ts';
 import { describeRun, type Run, sectionChart, sectionText } from './report.ts';
-import type { Scenario } from './scenario.ts';
+import { type Scenario, SHORT } from './scenario.ts';
 import { sessions } from './sessions.ts';
 import { deployments } from './simulate.ts';
 import { storm } from './storm.ts';
@@ -122,6 +122,6 @@ for (const scenario of chosen(process.argv.slice(2))) {
     continue;
   }
   console.error(`${scenario.name}: ${differs}`);
-  if (process.env.BENCH_BEFORE === undefined) await keep(scenario.name, run);
+  if (process.env.BENCH_BEFORE === undefined && !SHORT) await keep(scenario.name, run);
 }
 await showLatest();

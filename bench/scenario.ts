@@ -1,4 +1,8 @@
 /** What a scenario of the benchmark is, and what it hands to the report. */
+import process from 'node:process';
+
+/** `BENCH_SHORT=1`: the scenarios that know it take less than five minutes, and are not kept. */
+export const SHORT = process.env.BENCH_SHORT === '1';
 
 /** One measured case, ready for a table: what was done, and a number for each column. */
 export interface Row {

@@ -27,7 +27,42 @@ async function expect(status: number, response: Response): Promise<Record<string
   return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
-/** A backend client of a Lockstep under test (TOK-5): registered by itself, with a token good for 300 s. */
+/** How long subscriptions last, s: longer than any scenario. */
+const LEASE = 12 * 3600;
+
+async function register(smart: Record<string, unknown>, client: object): Promise<Record<string, unknown>> {
+  const response = await fetch(String(smart.registration_endpoint), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_name: 'Benchmark', grant_types: ['client_credentials'], ...client }),
+  });
+  return expect(201, response);
+}
+
+/** A token that outlives every scenario. A subscription ends with the token that asked for it (SUB-5), and most tokens live 300 s. */
+async function lastingToken(smart: Record<string, unknown>, scope: string): Promise<string> {
+  const connector = await register(smart, {
+    token_endpoint_auth_method: 'client_secret_post',
+    switches: { secretCredentials: true },
+    token_life: LEASE,
+    scope,
+  });
+  const response = await fetch(String(smart.token_endpoint), {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: String(connector.client_id),
+      client_secret: String(connector.client_secret),
+      scope,
+    }),
+  });
+  return String((await expect(200, response)).access_token);
+}
+
+/**
+ * A backend client of a Lockstep under test (TOK-5): registered by itself, with a token good for 300 s. What it subscribes to lasts
+ * longer.
+ */
 export class Backend {
   readonly origin: string;
   readonly clientId: string;
@@ -35,6 +70,7 @@ export class Backend {
   readonly jwk: object;
   readonly #key: KeyObject;
   readonly #scope: string;
+  readonly #subscribing: string;
   readonly tokenUrl: string;
   token = '';
 
@@ -44,8 +80,10 @@ export class Backend {
     keys: { jwk: object; key: KeyObject },
     tokenUrl: string,
     scope: string,
+    subscribing: string,
   ) {
     this.#scope = scope;
+    this.#subscribing = subscribing;
     this.origin = origin;
     this.clientId = clientId;
     this.jwk = keys.jwk;
@@ -57,26 +95,18 @@ export class Backend {
     const smart = await expect(200, await fetch(`${origin}/fhir/.well-known/smart-configuration`));
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', alg: 'RS384', use: 'sig' };
-    const registered = await expect(
-      201,
-      await fetch(String(smart.registration_endpoint), {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({
-          client_name: 'Benchmark',
-          grant_types: ['client_credentials'],
-          token_endpoint_auth_method: 'private_key_jwt',
-          jwks: { keys: [jwk] },
-          scope,
-        }),
-      }),
-    );
+    const registered = await register(smart, {
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [jwk] },
+      scope,
+    });
     const backend = new Backend(
       origin,
       String(registered.client_id),
       { jwk, key: privateKey },
       String(smart.token_endpoint),
       scope,
+      await lastingToken(smart, scope),
     );
     await backend.renew();
     return backend;
@@ -123,12 +153,13 @@ export class Backend {
   async subscribe(topic: string, events = SUBSCRIBED): Promise<string> {
     const response = await fetch(`${this.origin}/hub`, {
       method: 'POST',
-      headers: this.headers,
+      headers: { authorization: `Bearer ${this.#subscribing}` },
       body: new URLSearchParams({
         'hub.channel.type': 'websocket',
         'hub.mode': 'subscribe',
         'hub.topic': topic,
         'hub.events': events,
+        'hub.lease_seconds': String(LEASE),
         'subscriber.name': 'Benchmark',
       }),
     });
