@@ -225,6 +225,81 @@ for (const [stage, faults] of Object.entries(FAULTS_BY_STAGE)) {
   }
 }
 
+/** What cannot be redirected, by the path below the simulation's and the code that its page names (AUT-2). */
+const REFUSED_PAGES: readonly (readonly [address: string, error: string])[] = [
+  ['invalid-client/auth/authorize', 'invalid_client'],
+  ['invalid-redirect/auth/authorize?client_id=sample-viewer', 'invalid_redirect_uri'],
+  ['no-such-fault/auth/authorize', 'invalid_request'],
+  ['pkce:some/auth/authorize', 'invalid_request'],
+  ['client:e30/auth/authorize', 'invalid_request'],
+  ['unchecked/auth/authorize', 'invalid_request'],
+  ['unchecked/auth/authorize?client_id=x&redirect_uri=https://elsewhere.example/', 'invalid_request'],
+  ['bad-scope/auth/authorize?client_id=nobody&redirect_uri=https://elsewhere.example/', 'invalid_redirect_uri'],
+  ['user:nobody/auth/authorize', 'invalid_request'],
+  ['patient:nobody/auth/authorize', 'invalid_request'],
+  [`${described('public', 'declared')}/auth/authorize?client_id=another`, 'invalid_client'],
+  [
+    `${described('public', 'sample-viewer')}/auth/authorize?client_id=sample-viewer&redirect_uri=${REDIRECT}`,
+    'invalid_client',
+  ],
+  [
+    `${described('asymmetric', 'no-keys')}/auth/authorize?client_id=no-keys&redirect_uri=${REDIRECT}`,
+    'invalid_client_metadata',
+  ],
+  [`none/auth/authorize?scope=${'x'.repeat(8000)}`, 'invalid_request'],
+  ['none/person/auth/authorize', 'invalid_request'],
+  ['user:nobody/person/auth/interaction/x', 'invalid_request'],
+  ['user:dr-mei-tanaka/person/auth/%2e%2e%2fmetrics', 'invalid_request'],
+];
+
+function described(type: string, id: string): string {
+  return `client:${Buffer.from(JSON.stringify({ type, id })).toString('base64url')}`;
+}
+
+/** The path and the query of an address. */
+function halves(address: string): readonly [path: string, query: string] {
+  const [path = '', query = ''] = address.split('?');
+  return [path, query];
+}
+
+for (const [language, title] of [
+  ['en', 'This did not work'],
+  ['de', 'Das hat nicht geklappt'],
+] as const) {
+  test(`AUT-2 what a simulated launch refuses in the browser is a page, ${language}`, async () => {
+    const headers = { 'accept-language': language };
+    for (const [address, error] of REFUSED_PAGES) {
+      const [path, query] = halves(address);
+      const url = `${origin}/simulate/${path}`;
+      const form = { method: 'POST', body: new URLSearchParams(query) };
+      for (const init of [{}, form]) {
+        const answer = await fetch(init === form ? url : `${url}?${query}`, { ...init, headers, redirect: 'manual' });
+        const page = await answer.text();
+        const what = `${init === form ? 'POST' : 'GET'} ${address.slice(0, 100)}: ${page.slice(0, 200)}`;
+        assert.ok(answer.status >= 400 && answer.status < 500, `${answer.status} ${what}`);
+        assert.match(answer.headers.get('content-type') ?? '', /^text\/html/, what);
+        assert.match(page, new RegExp(`<html lang="${language}">`), what);
+        assert.match(page, new RegExp(`<h1>${title}</h1>`), what);
+        assert.match(page, new RegExp(`<code>${error}</code>`), what);
+        assert.match(answer.headers.get('content-security-policy') ?? '', /frame-ancestors/, what);
+      }
+    }
+  });
+}
+
+test('a page of a simulated launch says so in the language of the person', async () => {
+  const app = (await App.register(origin, 'public')).at(`${origin}/simulate/user:dr-mei-tanaka`);
+  for (const [language, words] of [
+    ['en', 'A simulated launch, as Dr. Mei Tanaka.'],
+    ['de', 'Ein simulierter Start, als Dr. Mei Tanaka.'],
+  ] as const) {
+    const person = new Person(origin);
+    const page = await person.go(app.begin(SCOPE).url, { headers: { 'accept-language': language } });
+    const again = await person.request(page.url, { headers: { 'accept-language': language } });
+    assert.match(await again.text(), new RegExp(words));
+  }
+});
+
 test('a launch in which nothing is to go wrong goes as a real one', async () => {
   const base = `${origin}/simulate/none`;
   const { app, granted } = await launched(base);

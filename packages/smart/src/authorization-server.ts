@@ -1,10 +1,10 @@
 import type { RecordStore } from '@lockstep/store';
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { BearerTokens, type LiveToken } from './access.ts';
 import { AuthorizationAddresses } from './addresses.ts';
 import { answerErrors, readBodies } from './answers.ts';
 import { authorizeRoutes } from './authorize-routes.ts';
-import { Browser } from './browser.ts';
+import { Browser, type PageError } from './browser.ts';
 import { ClientAuthentication } from './client-authentication.ts';
 import { ClientKeys } from './client-keys.ts';
 import { Clients } from './clients.ts';
@@ -139,6 +139,10 @@ export interface AuthorizationServer extends TokenVerifier {
     given: { readonly scope: string; readonly life: number },
   ): Promise<{ readonly token: string; readonly expiresAt: number }>;
   readonly launchTokens: LaunchTokens;
+  /** Answers a page's request with the page of an error, in the language of the person (AUT-2). */
+  sendErrorPage(request: FastifyRequest, reply: FastifyReply, error: PageError): FastifyReply;
+  /** What the pages are written in. */
+  readonly languages: PageLanguages;
   /** Where passwords are checked, with a limit on guesses that all pages share. */
   readonly passwordDoor: PasswordDoor;
   /** Ends one-time codes, passkeys and recovery codes of a user. @returns whether there were any */
@@ -199,7 +203,8 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
 
   const { patients, sessions } = options;
   const launches = new Launches(records, clock, { addresses, clients, patients, sessions });
-  const browser = new Browser(addresses, new PageLanguages(options.languages));
+  const languages = new PageLanguages(options.languages);
+  const browser = new Browser(addresses, languages);
   const held = new HeldRequests(records, clock);
   const samples = options.sampleUsers && loopback;
   const outside = options.outside && openOutside(options.outside, { records, clock, addresses, users, logger, audit });
@@ -340,6 +345,8 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       if (token === undefined) throw new Error(`the client ${clientId} is not registered`);
       return { token, expiresAt: clock.now() + life * 1000 };
     },
+    sendErrorPage: (request, reply, error) => browser.sendError(request, reply, error),
+    languages,
     passwordDoor: door,
     async endSecondFactors(user) {
       const [hadCodes, removed] = await Promise.all([

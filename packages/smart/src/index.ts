@@ -1,10 +1,12 @@
 export type { LiveToken } from './access.ts';
 export { AuthorizationAddresses } from './addresses.ts';
+export { awayOf } from './answers.ts';
 export {
   type AuthorizationServer,
   type AuthorizationServerOptions,
   createAuthorizationServer,
 } from './authorization-server.ts';
+export { PageError } from './browser.ts';
 export { type Client, isLaunchedWithoutSignIn, LAUNCHED_WITHOUT_SIGN_IN, type LaunchKind } from './client.ts';
 export { toMetadata } from './client-metadata.ts';
 export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
@@ -18,7 +20,7 @@ export { readManifest } from './manifest.ts';
 export { OAuthError } from './oauth-error.ts';
 export type { OutsideOptions } from './outside/options.ts';
 export { isPageAddress } from './pages/page-addresses.ts';
-export { ENGLISH, PageLanguages } from './pages/page-language.ts';
+export { ENGLISH, PageLanguages, said } from './pages/page-language.ts';
 export type { PasswordDoor } from './password-door.ts';
 export {
   type AuditEntry,

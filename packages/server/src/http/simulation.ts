@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readSimulated, type Simulated } from '@lockstep/console/simulation';
 import { Scopes, syncErrorMessage, textOf } from '@lockstep/fhircast';
 import type { Clock, Hub } from '@lockstep/hub';
-import { type AuthorizationServer, OAuthError, type UserProfile } from '@lockstep/smart';
+import { type AuthorizationServer, awayOf, OAuthError, PageError, said, type UserProfile } from '@lockstep/smart';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Inspector } from '../inspector.ts';
 import { CONSOLE_CLIENT } from '../own-apps.ts';
@@ -15,6 +15,7 @@ import { fhirFault, type OAuthFault, returnedFault, shownFault, tokenFault } fro
 import { type SimulatedPeople, servePerson } from '../simulation/person.ts';
 import { failsOnSocket, type SocketFaults } from '../simulation/socket-faults.ts';
 import { asStandIn, isOnThisMachine, type StandIns } from '../simulation/stand-ins.ts';
+import { type FailureAnswer, failureHeaders, failureOf } from './failure.ts';
 import { answerOAuthErrors } from './json-bodies.ts';
 
 export interface SimulationOptions {
@@ -138,7 +139,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
   /**
    * Where a simulated refusal goes: to an address of the app's registration, or with client checks off to this machine. Any
    * other would make the server send people wherever a link says (CWE-601).
-   * @throws OAuthError
+   * @throws PageError
    */
   async function registeredRedirect(query: URLSearchParams, unchecked: boolean): Promise<URL> {
     const asked = query.get('redirect_uri') ?? '';
@@ -147,7 +148,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     const registered = client?.redirectUris.includes(asked) === true;
     const here = unchecked && isOnThisMachine(asked);
     if (redirect && (registered || here)) return redirect;
-    throw new OAuthError('invalid_request', 'redirect_uri is not registered for this client');
+    throw new PageError('invalid_redirect_uri', 'redirect_uri is not registered for the application.');
   }
 
   /** Where an authorization request goes: back with a fault, or on to the real endpoint. */
@@ -159,7 +160,7 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     const read = simulated(request);
     const { faults, unchecked, person, client } = read;
     const shown = shownFault(faults);
-    if (shown) throw new OAuthError(shown.error, shown.description, shown.status);
+    if (shown) throw shown;
     const returned = returnedFault(faults);
     if (returned) {
       if (client && !unchecked) await standIns.admitDeclared(query, client);
@@ -307,6 +308,36 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     if (info) await authorization.revokeToken(info.tokenId);
   }
 
+  /** What browsers show: what goes wrong there is told by a page. */
+  const pages: FastifyPluginAsync = async (app) => {
+    app.setErrorHandler((error, request, reply) => {
+      if (error instanceof PageError) return authorization.sendErrorPage(request, reply, error);
+      const failure = failureOf(error);
+      if (failure.status >= 500) request.log.error({ err: error }, 'request failed');
+      return authorization.sendErrorPage(request, failureHeaders(reply, failure), pageOf(error as Error, failure));
+    });
+
+    app.get('/:options/auth/authorize', (request, reply) =>
+      authorize(request, reply, new URLSearchParams(request.url.split('?')[1] ?? '')),
+    );
+    app.post('/:options/auth/authorize', (request, reply) =>
+      authorize(request, reply, new URLSearchParams(String(request.body ?? ''))),
+    );
+
+    app.route<{ Params: Params }>({
+      method: ['GET', 'POST'],
+      url: '/:options/person/auth/*',
+      async handler(request, reply) {
+        const { person, asksSignIn } = simulated(request);
+        if (!person) throw new OAuthError('invalid_request', 'user is missing', 404);
+        const user = await people.find(person);
+        const base = `${pathOf(request)}/person`;
+        const path = behind(request, '/person/auth').slice('/person'.length);
+        return servePerson(app, request, reply, { publicUrl, authorization, base, path, user, asksSignIn });
+      },
+    });
+  };
+
   return async (app) => {
     answerOAuthErrors(app);
     // Bodies are passed on as they came.
@@ -328,12 +359,8 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
       });
     });
 
-    app.get('/:options/auth/authorize', (request, reply) =>
-      authorize(request, reply, new URLSearchParams(request.url.split('?')[1] ?? '')),
-    );
-    app.post('/:options/auth/authorize', (request, reply) =>
-      authorize(request, reply, new URLSearchParams(String(request.body ?? ''))),
-    );
+    app.register(pages);
+
     app.route({
       method: ['POST', 'OPTIONS'],
       url: '/:options/auth/token',
@@ -343,19 +370,6 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
       method: ['POST', 'OPTIONS'],
       url: '/:options/auth/revoke',
       handler: async (request, reply) => answer(reply, await passForm(app, request, '/auth/revoke')),
-    });
-
-    app.route<{ Params: Params }>({
-      method: ['GET', 'POST'],
-      url: '/:options/person/auth/*',
-      async handler(request, reply) {
-        const { person, asksSignIn } = simulated(request);
-        if (!person) throw new OAuthError('invalid_request', 'user is missing', 404);
-        const user = await people.find(person);
-        const base = `${pathOf(request)}/person`;
-        const path = behind(request, '/person/auth').slice('/person'.length);
-        return servePerson(app, request, reply, { publicUrl, authorization, base, path, user, asksSignIn });
-      },
     });
 
     app.all<{ Params: Params }>('/:options/fhir/*', async (request, reply) => {
@@ -389,6 +403,13 @@ export function simulationRoutes(options: SimulationOptions): FastifyPluginAsync
     app.all('/:options/hub', serveHub);
     app.all('/:options/hub/*', serveHub);
   };
+}
+
+/** A refusal in words that the pages' catalogs have, with what was said of it beside them. */
+function pageOf(error: Error, { status, code, reason: detail }: FailureAnswer): PageError {
+  if (status === 503) return new PageError(code, awayOf(error), status);
+  if (status >= 500) return new PageError(code, 'Lockstep could not do this. Try again.', status);
+  return new PageError(code, { ...said('This launch cannot be simulated.'), detail }, status);
 }
 
 function formBody(form: URLSearchParams): Buffer {

@@ -1,5 +1,6 @@
 /** What the endpoints of a simulated launch answer instead of the real ones, by the fault that was asked for. */
 import type { Fault } from '@lockstep/console/simulation';
+import { PageError } from '@lockstep/smart';
 
 export interface OAuthFault {
   readonly fault: Fault;
@@ -13,10 +14,10 @@ function oauthFault(fault: Fault, status: number, error: string, description: st
 }
 
 /** Faults that are shown in the browser, since a redirect is not allowed then (AUT-2). */
-const SHOWN: readonly OAuthFault[] = [
-  oauthFault('invalid-client', 400, 'invalid_client', 'the application is not known here'),
-  oauthFault('invalid-redirect', 400, 'invalid_redirect_uri', 'redirect_uri is not registered for the application'),
-];
+const SHOWN = {
+  'invalid-client': ['invalid_client', 'Simulated: the application is not known here.'],
+  'invalid-redirect': ['invalid_redirect_uri', 'Simulated: redirect_uri is not registered for the application.'],
+} as const;
 
 /** Faults that go back to the app, in the order in which they would be found. */
 const RETURNED: readonly OAuthFault[] = [
@@ -44,8 +45,11 @@ function firstOf(table: readonly OAuthFault[], faults: readonly Fault[]): OAuthF
 }
 
 /** What the browser is shown instead of the pages. */
-export function shownFault(faults: readonly Fault[]): OAuthFault | undefined {
-  return firstOf(SHOWN, faults);
+export function shownFault(faults: readonly Fault[]): PageError | undefined {
+  const fault = (Object.keys(SHOWN) as (keyof typeof SHOWN)[]).find((one) => faults.includes(one));
+  if (fault === undefined) return undefined;
+  const [error, sentence] = SHOWN[fault];
+  return new PageError(error, sentence);
 }
 
 /** What an authorization request comes back with. */

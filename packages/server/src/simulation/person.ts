@@ -22,7 +22,7 @@ const NOT_PASSED_ON = new Set(['content-length', 'connection', 'transfer-encodin
 
 export interface PersonParts {
   readonly publicUrl: string;
-  readonly authorization: Pick<AuthorizationServer, 'signedIn' | 'beginSignIn'>;
+  readonly authorization: Pick<AuthorizationServer, 'signedIn' | 'beginSignIn' | 'languages'>;
 }
 
 /** `name=value` of the cookies that are the simulation's, under the names that the server knows. */
@@ -129,7 +129,10 @@ export async function servePerson(
   const { location } = passed.headers;
   if (location !== undefined) reply.header('location', ownAddress(String(location), publicUrl, base));
   const html = String(passed.headers['content-type'] ?? '').startsWith('text/html');
-  return reply.code(passed.statusCode).send(html ? marked(passed.payload, publicUrl, base, user) : passed.rawPayload);
+  if (!html) return reply.code(passed.statusCode).send(passed.rawPayload);
+  const [, language = ''] = /<html lang="([^"]+)"/.exec(passed.payload) ?? [];
+  const note = authorization.languages.find({ chosen: language }).words('A simulated launch, as {}.', user.name);
+  return reply.code(passed.statusCode).send(marked(passed.payload, publicUrl, base, note));
 }
 
 /** Where the server's own pages go on, the simulated ones do. */
@@ -139,13 +142,13 @@ function ownAddress(address: string, publicUrl: string, base: string): string {
 }
 
 /** The page with its links in the simulation, and word that it is one. */
-function marked(page: string, publicUrl: string, base: string, { name }: UserProfile): string {
+function marked(page: string, publicUrl: string, base: string, words: string): string {
   const before = basePathOf(publicUrl);
-  const note = `<p class="problem" role="note">A simulated launch, as ${escaped(name)}.</p>`;
+  const note = `<p class="problem" role="note">${escaped(words)}</p>`;
   return page
     .replaceAll(`"${before}/auth/`, `"${before}${base}/auth/`)
     .replaceAll(`url=${before}/auth/`, `url=${before}${base}/auth/`)
-    .replace('<main>', `<main>${note}`);
+    .replace('<main>', () => `<main>${note}`);
 }
 
 function escaped(text: string): string {
