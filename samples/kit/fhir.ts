@@ -1,7 +1,7 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
 import { measured } from '@lockstep/console/language';
 import { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt } from '@lockstep/console/resource';
-import type { Grant } from './smart.ts';
+import type { Grant, TokenResponse } from './smart.ts';
 import { type Notice, refusalNotice, ToldError, t } from './words.ts';
 
 export { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt };
@@ -59,7 +59,7 @@ export class Fhir {
   }
 
   async #fetch(path: string, accept: string, init: RequestInit = {}, again = false): Promise<Response> {
-    const { access_token: token } = again ? await this.#grant.renew() : this.#grant.token;
+    const { access_token: token } = again ? await this.#renew() : this.#grant.token;
     const headers = { ...init.headers, accept, authorization: `Bearer ${token}` };
     const response = await fetch(`${this.#grant.iss}/${path}`, { ...init, headers }).catch(() => {
       throw new FhirError(0, { text: t('kit.recordUnreachable') });
@@ -69,6 +69,13 @@ export class Fhir {
     const body: unknown = await response.json().catch(() => undefined);
     const said = textAt(body, 'issue.diagnostics', 'issue.details.text') ?? `HTTP ${response.status}`;
     throw new FhirError(response.status, refusalNotice(response.status, said));
+  }
+
+  /** @throws FhirError where the access has ended: the record then refused the last token for good */
+  async #renew(): Promise<TokenResponse> {
+    return this.#grant.renew().catch((error: unknown) => {
+      throw this.#grant.ended && error instanceof ToldError ? new FhirError(401, error) : error;
+    });
   }
 
   async #request(path: string, init: RequestInit = {}): Promise<unknown> {

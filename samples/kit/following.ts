@@ -1,18 +1,11 @@
 /** Following the session: what both samples do before they show anything of a context. */
 import { type Context, refuse } from '@lockstep/client';
 import { hasUnsaved } from '@lockstep/client/unsaved';
-import type { Reason } from '@lockstep/console/language';
+import { type Reason, reasonWords, recordReason } from '@lockstep/console/language';
 import { useEffect, useRef, useState } from 'react';
 import { type Connected, painted } from './app.tsx';
-import type { Resource } from './fhir.ts';
+import { FhirError, type Resource } from './fhir.ts';
 import { findPatient } from './patient.ts';
-import { t } from './words.ts';
-
-/** What stands in the way of following: in words for the others in the session, who may speak another language, and for people. */
-interface Obstacle {
-  readonly reason: Reason;
-  readonly words: string;
-}
 
 /** A context whose patient the record has. */
 export interface Followed {
@@ -51,7 +44,7 @@ export function useUnsaved(what: string | undefined): void {
 export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingParts): Following {
   const latest = useRef(parts);
   latest.current = parts;
-  const [obstacle, setObstacle] = useState<string>();
+  const [obstacle, setObstacle] = useState<Reason>();
   const [asked, setAsked] = useState(0);
 
   useEffect(
@@ -64,23 +57,23 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
         async show(context, { signal }) {
           const { next, problem } = context ? await read(context) : {};
           if (signal.aborted) return REPLACED;
-          setObstacle(problem?.words);
+          setObstacle(problem);
           latest.current.show(next);
           await painted();
-          return problem === undefined ? true : refuse(problem.reason);
+          return problem === undefined ? true : refuse(problem);
         },
       }),
     // `asked` follows once more.
     [subscriber, fhir, asked],
   );
 
-  async function read(context: Context): Promise<{ next?: Followed; problem?: Obstacle }> {
+  async function read(context: Context): Promise<{ next?: Followed; problem?: Reason }> {
     try {
       const found = await findPatient(fhir, context);
       if (found.kind === 'found') return { next: { context, patient: found.patient } };
-      return { problem: { reason: 'the patient is not in this record', words: t('kit.notInThisRecord') } };
-    } catch {
-      return { problem: { reason: 'the record cannot be read', words: t('kit.recordUnreadable') } };
+      return { problem: 'the patient is not in this record' };
+    } catch (error) {
+      return { problem: recordReason(error instanceof FhirError ? error.status : undefined) };
     }
   }
 
@@ -92,5 +85,5 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
     return () => removeEventListener('online', again);
   }, [obstacle]);
 
-  return { obstacle, again: () => setAsked((count) => count + 1) };
+  return { obstacle: obstacle && reasonWords(obstacle), again: () => setAsked((count) => count + 1) };
 }

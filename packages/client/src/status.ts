@@ -39,7 +39,7 @@ const STYLE = `
 [data-tone=bad] { background: var(--lockstep-bad, #b3261e); }
 [data-tone=off] { background: var(--lockstep-off, #5f6368); }`;
 
-/** Puts a reason, which comes in English, into other words. */
+/** Puts a reason, which comes in English and perhaps after a name and a colon, into other words. */
 export type ReasonWords = (reason: string) => string;
 
 const asSaid: ReasonWords = (reason) => reason;
@@ -59,7 +59,7 @@ export function describeState(state: SyncState, words: StatusWords = ENGLISH, re
     case 'out-of-sync': {
       const who = state.who && !state.reason.includes(state.who) ? `${state.who}: ` : '';
       const more = state.others.length - (state.us ? 0 : 1);
-      return `${word}: ${who}${reasons(state.reason)}${more > 0 ? ` (+${more})` : ''}`;
+      return `${word}: ${reasons(who + state.reason)}${more > 0 ? ` (+${more})` : ''}`;
     }
     case 'connecting':
       return state.attempt > 1 ? `${word} (${state.attempt})` : word;
@@ -73,7 +73,7 @@ function describeOthers(state: SyncState, reasons: ReasonWords): string {
   if (state.status !== 'out-of-sync') return 'reason' in state ? reasons(state.reason ?? '') : '';
   const lines = state.others.map(({ name, reason, shows, since }) => {
     const time = Number.isNaN(since) ? '' : `, ${new Date(since).toLocaleTimeString()}`;
-    return `${name}: ${reasons(reason)}${shows ? ` (${shows})` : ''}${time}`;
+    return `${reasons(`${name}: ${reason}`)}${shows ? ` (${shows})` : ''}${time}`;
   });
   return [...(state.us ? [reasons(state.reason)] : []), ...lines].join('\n');
 }

@@ -202,6 +202,31 @@ test('simulated faults: whoever launches is told, at whichever stage it stops', 
   await page.context().close();
 });
 
+/** What the viewer says of an open that it cannot follow, by what the record answers it. */
+const NOT_READ = {
+  'fhir-expired': ['the access to the record has ended', 'der Zugang zur Akte ist beendet'],
+  'fhir-forbidden': ['the record does not allow it', 'die Akte erlaubt es nicht'],
+  'fhir-error': ['the record reports a failure', 'die Akte meldet einen Fehler'],
+} as const;
+
+test('simulated faults: application and strip say what the record answered, and who it was, in the language of the person', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await openPatient(page, /Kofi Mensah/);
+  for (const [fault, [english, german]] of Object.entries(NOT_READ)) {
+    await plan(page, `kind=ehr&app=sample-viewer&faults=${fault}`);
+    const opened = await launch(page);
+    await page.getByRole('link', { name: 'EHR', exact: true }).click();
+    await opened.getByText(`Not followed: ${english}.`).waitFor();
+    await page.getByRole('alert').filter({ hasText: `Image viewer` }).filter({ hasText: english }).waitFor();
+    await opened.evaluate(() => localStorage.setItem('lockstep-language', 'de'));
+    await opened.reload();
+    await opened.getByText(`Nicht gefolgt: ${german}.`).waitFor();
+    await opened.evaluate(() => localStorage.removeItem('lockstep-language'));
+    await opened.close();
+  }
+  await page.context().close();
+});
+
 test('simulated faults: a lost socket is made again, and the app follows as before', async () => {
   const page = await stage.person(/Tomas Lindqvist/);
   await plan(page, 'kind=ehr&app=sample-viewer&patient=amara-diallo&faults=lost-socket');

@@ -5,7 +5,7 @@ import { ApiError, words } from '../api.ts';
 import { type Fhir, subjectOf, textAt, valuesAt } from '../fhir.ts';
 import { identityText } from '../identity.tsx';
 import { t } from '../language/language.ts';
-import type { Reason } from '../language/reasons.ts';
+import { type Reason, recordReason } from '../language/reasons.ts';
 import { painted } from '../painted.ts';
 import { Watchable } from '../store.ts';
 import type { ChartBook } from './charts.ts';
@@ -48,7 +48,13 @@ export interface FollowingParts {
 type Found =
   | { readonly kind: 'found'; readonly patient: Resource }
   | { readonly kind: 'not-in-record'; readonly patient?: Resource }
-  | { readonly kind: 'unreadable'; readonly patient?: Resource; readonly reason: string };
+  | {
+      readonly kind: 'unreadable';
+      readonly patient?: Resource;
+      readonly reason: string;
+      /** Of the record's answer. */
+      readonly status: number | undefined;
+    };
 
 export class OthersFollowing {
   /**
@@ -128,7 +134,7 @@ export class OthersFollowing {
       book.desk.update((desk) => withoutChart(desk, { ...found, of } satisfies DeskView));
       await painted();
       const reason: Reason =
-        found.kind === 'unreadable' ? 'the record cannot be read' : 'the patient is not in this record';
+        found.kind === 'unreadable' ? recordReason(found.status) : 'the patient is not in this record';
       return refuse(reason);
     }
     const { patient } = found;
@@ -148,7 +154,7 @@ export class OthersFollowing {
     const found = await this.#find(context);
     const reason = await problem;
     if (found.kind !== 'found' || reason === undefined) return found;
-    return { kind: 'unreadable', patient: found.patient, reason };
+    return { kind: 'unreadable', patient: found.patient, reason, status: undefined };
   }
 
   /** The patient of a context as the record has them; what an event says of a person is not believed for the record. */
@@ -168,7 +174,8 @@ export class OthersFollowing {
       }
       return { kind: 'not-in-record', ...patient };
     } catch (error) {
-      return { kind: 'unreadable', ...patient, reason: words(error) };
+      const status = error instanceof ApiError ? error.status : undefined;
+      return { kind: 'unreadable', ...patient, reason: words(error), status };
     }
   }
 

@@ -24,6 +24,10 @@ test('a reason is said in the language of the person, alone and in the sentences
     ['the connection was closed (1006)', 'die Verbindung wurde geschlossen (1006)'],
     ['the connection was closed (1001: going away)', 'die Verbindung wurde geschlossen (1001: going away)'],
     ['the application answered 409', 'die Anwendung antwortete 409'],
+    // A name alone before a reason is put into words too, as `<lockstep-status>` says it.
+    ['Report writer: the record does not allow it', 'Befundschreiber: die Akte erlaubt es nicht'],
+    ['Report writer: somebody is at the scanner', 'Befundschreiber: somebody is at the scanner'],
+    ['PACS: a note is not saved', 'PACS: eine Notiz ist nicht gespeichert'],
     ['Image viewer has not answered yet', 'Bildbetrachter hat noch nicht geantwortet'],
     [
       'Report writer was sent Patient-open and refused to follow it (409): a report is not signed or saved.',

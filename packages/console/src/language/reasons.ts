@@ -9,6 +9,20 @@ import { codeWords, spoken } from './language.ts';
 /** A reason that is put into other languages: what is told to others is one of these. */
 export type Reason = keyof typeof german;
 
+/** Why a record cannot be read. @param status HTTP status of its answer; 0 where it gave none, undefined where that is not known */
+export function recordReason(status: number | undefined): Reason {
+  switch (status) {
+    case 0:
+      return 'the record cannot be reached';
+    case 401:
+      return 'the access to the record has ended';
+    case 403:
+      return 'the record does not allow it';
+    default:
+      return status !== undefined && status >= 500 ? 'the record reports a failure' : 'the record cannot be read';
+  }
+}
+
 /** What stands around a reason in a sentence of the Hub's, and says nothing more about it. */
 const AROUND: readonly (readonly [RegExp, string])[] = [
   [/ was sent \S+ and /, ' '],
