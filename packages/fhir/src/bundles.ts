@@ -1,13 +1,34 @@
-import { isResourceType, keyText, textOf } from '@lockstep/fhircast';
+import { keyText } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
+import { type NewIds, searchesIn, withNewIds } from './bundle-references.ts';
+import {
+  conditionOf,
+  type EntryRequest,
+  isEverything,
+  isRead,
+  patchOf,
+  readRequest,
+  targetOf,
+  typeOf,
+} from './bundle-requests.ts';
 import { parseEverything } from './everything.ts';
-import { numberOf, parseExact } from './exact-json.ts';
-import type { Answered, AnsweredBundle, FhirExchange, Planner, Precondition, WriteTarget } from './exchange.ts';
+import { parseExact } from './exact-json.ts';
+import type {
+  Answered,
+  AnsweredBundle,
+  CheckedWrite,
+  FhirExchange,
+  Planner,
+  TransactionForwarder,
+  TransactionReads,
+  TransactionWrite,
+  WriteDone,
+} from './exchange.ts';
 import { parseHistory } from './history.ts';
 import { etag } from './interactions.ts';
-import { ifMatch, noneMatch, type Preferences } from './negotiation.ts';
+import { noneMatch, type Preferences } from './negotiation.ts';
 import { FhirRefusal, operationOutcome } from './refusal.ts';
-import { isObject, type Json, type JsonObject, type Resource, references } from './resource.ts';
+import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
 import { shownOfRead, subset } from './subset.ts';
 import { contentOf, type SubmittedResource } from './validate.ts';
 
@@ -16,25 +37,9 @@ const MAX_ENTRIES = 200;
 const MAX_ANSWERED = 8 * 1024 * 1024;
 /** How often a transaction is tried again when another write came first. */
 const ATTEMPTS = 5;
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
 /** Told of what the requests of a Bundle answered and changed: whole resources, however little of them is answered. */
 export type AnswerListener = (found: Answered | AnsweredBundle) => void;
-
-/** One request of a Bundle, as it was read. */
-interface EntryRequest {
-  readonly index: number;
-  readonly method: string;
-  /** `Type`, `Type/id`, `Type/id/_history` and so on, without the query. */
-  readonly path: readonly string[];
-  readonly query: URLSearchParams;
-  readonly body: Json | undefined;
-  readonly fullUrl?: string;
-  readonly precondition: Precondition;
-  readonly condition?: string;
-  /** Of a read: entity tags that the client has already. */
-  readonly known?: string;
-}
 
 interface EntryAnswer extends JsonObject {
   readonly resource?: JsonObject;
@@ -48,27 +53,27 @@ interface SizedAnswer {
 }
 
 /** Requests of a batch or a transaction, each with the caller's own rights: nothing is allowed that is not allowed alone. */
-export class Bundles<A, P = never> {
+export class Bundles<A, P = never, W extends CheckedWrite = never> {
   readonly #interactions: FhirExchange<A>;
-  readonly #planner: Planner<A, P> | undefined;
+  readonly #transactions: Planner<A, P> | TransactionForwarder<A, W>;
   readonly #validator: R4Validator;
   readonly #baseUrl: string;
   readonly #slice: () => Promise<void>;
 
   /**
-   * @param planner without one, transactions are refused
+   * @param transactions how they are carried out: here, or by another server
    * @param slice waits for the turn of the next slice of work (see `WorkTurns`)
    */
   constructor(
     interactions: FhirExchange<A>,
-    planner: Planner<A, P> | undefined,
+    transactions: Planner<A, P> | TransactionForwarder<A, W>,
     validator: R4Validator,
     baseUrl: string,
     slice = () => Promise.resolve(),
   ) {
     this.#slice = slice;
     this.#interactions = interactions;
-    this.#planner = planner;
+    this.#transactions = transactions;
     this.#validator = validator;
     this.#baseUrl = baseUrl;
   }
@@ -85,14 +90,22 @@ export class Bundles<A, P = never> {
       throw new FhirRefusal(400, 'structure', 'Bundle.entry must be an array.');
     }
     if (entries.length > MAX_ENTRIES) throw new FhirRefusal(413, 'too-costly', `At most ${MAX_ENTRIES} entries.`);
-    if (type === 'transaction' && !this.#planner) {
-      throw new FhirRefusal(400, 'not-supported', 'Transactions are not passed on: send a batch, or single requests.');
-    }
-    const entry =
-      type === 'transaction' && this.#planner
-        ? await this.#transaction(this.#planner, entries, content.r5, access, seen)
-        : await this.#batch(entries, content.r5, access, seen);
+    const entry = await this.#run(type, entries, content.r5, access, seen);
     return { resourceType: 'Bundle', type: `${type}-response`, ...(entry.length > 0 && { entry }) };
+  }
+
+  async #run(
+    type: 'batch' | 'transaction',
+    entries: readonly Json[],
+    r5: boolean,
+    access: A,
+    seen: AnswerListener,
+  ): Promise<readonly EntryAnswer[]> {
+    if (type === 'batch') return this.#batch(entries, r5, access, seen);
+    const transactions = this.#transactions;
+    return 'carryOut' in transactions
+      ? this.#forwarded(transactions, entries, r5, access, seen)
+      : this.#transaction(transactions, entries, r5, access, seen);
   }
 
   async #batch(
@@ -108,7 +121,7 @@ export class Bundles<A, P = never> {
       answers.push(
         await answerOf(async () => {
           room.require();
-          return this.#alone(this.#read(entry, index), r5, access, room, seen);
+          return this.#alone(readRequest(entry, index, this.#baseUrl), r5, access, room, seen);
         }),
       );
     }
@@ -185,14 +198,16 @@ export class Bundles<A, P = never> {
     if (typeof version.etag === 'string' && noneMatch(known, version.etag)) {
       return { answer: { response: { status: '304', ...version } }, size: 0 };
     }
-    const shown = shows ? subset(parseExact(text) as JsonObject, shows) : resource;
+    const whole = exactOf(found);
+    const shown = shows ? subset(whole, shows) : whole;
     return { answer: { resource: shown, response: { status: '200', ...version } }, size: text.length };
   }
 
-  #written({ resource }: Answered, status: string, readable = true): EntryAnswer {
+  #written(done: Answered, status: string, readable = true): EntryAnswer {
+    const { resource } = done;
     const { resourceType, id, meta } = resource;
     const location = `${this.#baseUrl}/${resourceType}/${id}${meta?.versionId ? `/_history/${meta.versionId}` : ''}`;
-    return { ...(readable && { resource }), response: { status, location, ...versionOf(resource) } };
+    return { ...(readable && { resource: exactOf(done) }), response: { status, location, ...versionOf(resource) } };
   }
 
   /**
@@ -205,36 +220,162 @@ export class Bundles<A, P = never> {
     access: A,
     seen: AnswerListener,
   ): Promise<readonly EntryAnswer[]> {
-    const requests = entries.map((entry, index) => at(index, () => this.#read(entry, index)));
+    const requests = entries.map((entry, index) => at(index, () => readRequest(entry, index, this.#baseUrl)));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const answers = new Map<number, EntryAnswer>();
       const room = new AnswerRoom();
       const { planned, changes } = await this.#plan(planner, requests, r5, access, answers, room);
-      await this.#requireReads(planner, requests, access, changes, room.left());
+      await this.#requireReads(requests, room.left(), access, changes, async (request, change, left) =>
+        change.resource
+          ? this.#requirePart(planner, request, change, change.resource, access, left)
+          : left.fillRead(await this.#get(request, access, () => undefined)),
+      );
       if (!(await planner.commit(planned))) continue;
       for (const { resource } of changes.values()) if (resource) seen(asAnswered(resource));
-      // The writes are done by now: where others have changed what is read since it was looked at, that read says so alone.
-      for (const request of requests) {
-        if (!isRead(request)) continue;
-        await this.#slice();
-        const answer = await answerOf(async () => {
-          room.require();
-          return room.fillRead(await this.#get(request, access, seen));
-        });
-        answers.set(request.index, answer);
-      }
+      await this.#readAfter(requests, access, answers, room, seen);
       return requests.map(({ index }) => answers.get(index)!);
     }
     throw new FhirRefusal(409, 'conflict', 'What the transaction changes is being changed by others; try again.');
   }
 
-  /** Refuses the whole transaction where a read in it would be refused: before anything is written. */
-  async #requireReads(
-    planner: Planner<A, P>,
+  /** The writes are done by now: where others have changed what is read since it was looked at, that read says so alone. */
+  async #readAfter(
     requests: readonly EntryRequest[],
     access: A,
-    changes: ReadonlyMap<string, Change>,
+    answers: Map<number, EntryAnswer>,
     room: AnswerRoom,
+    seen: AnswerListener,
+  ): Promise<void> {
+    for (const request of requests) {
+      if (!isRead(request)) continue;
+      await this.#slice();
+      const answer = await answerOf(async () => {
+        room.require();
+        return room.fillRead(await this.#get(request, access, seen));
+      });
+      answers.set(request.index, answer);
+    }
+  }
+
+  /**
+   * A transaction that another server carries out: it gets the writes, all of which must be allowed as if they came alone, and
+   * names of Lockstep's own for what they create, so that what is checked is what it will read.
+   */
+  async #forwarded(
+    forwarder: TransactionForwarder<A, W>,
+    entries: readonly Json[],
+    r5: boolean,
+    access: A,
+    seen: AnswerListener,
+  ): Promise<readonly EntryAnswer[]> {
+    await forwarder.requireTransactions();
+    const requests = entries.map((entry, index) => at(index, () => readRequest(entry, index, this.#baseUrl)));
+    const room = new AnswerRoom();
+    const placeholders = await this.#placeholders(forwarder, requests, access);
+    const checked: { readonly index: number; readonly write: W }[] = [];
+    const answers = new Map<number, EntryAnswer>();
+    const changes = new Changes<JsonObject>();
+    for (const request of requests) {
+      if (isRead(request)) continue;
+      const { index } = request;
+      await this.#slice();
+      await atAsync(index, async () => {
+        const write = await forwarder.check(this.#writeOf(request, placeholders, r5), access);
+        const key = keyOf(request);
+        const isDeletion = request.method === 'DELETE';
+        const result = write?.result;
+        if (key !== undefined) changes.add(key, { isDeletion, ...(result && { resource: result }) });
+        else if (conditionOf(request) !== undefined) changes.add(`${typeOf(request)}?${conditionOf(request)}`);
+        if (write) checked.push({ index, write });
+        else answers.set(index, { response: { status: '204' } });
+      });
+    }
+    await this.#requireReads(requests, room.left(), access, changes, async (request, change, left) => {
+      const { path, query } = request;
+      const [type = ''] = path;
+      if (change.isDeletion && path.length === 2) throw deletedBy(type);
+      if (!change.resource) return left.fillRead(await this.#get(request, access, () => undefined));
+      await forwarder.requireRead(change.resource, access);
+      if (path.length === 2) shownOfRead(type, query, this.#validator);
+      return undefined;
+    });
+    const writes = checked.map(({ write }) => write);
+    const done = writes.length > 0 ? await forwarder.carryOut(writes, access) : [];
+    for (const [place, one] of done.entries()) answers.set(checked[place]!.index, room.fill(this.#done(one, seen)));
+    await this.#readAfter(requests, access, answers, room, seen);
+    return requests.map(({ index }) => answers.get(index)!);
+  }
+
+  #done(done: WriteDone, seen: AnswerListener): EntryAnswer {
+    const { status } = done;
+    if (status === '204') {
+      return { response: { status, ...(done.version !== undefined && { etag: etag(done.version) }) } };
+    }
+    seen(done);
+    return this.#written(done, status, done.readable);
+  }
+
+  #writeOf(request: EntryRequest, { names, ids }: Placeholders, r5: boolean): TransactionWrite {
+    const { index, method, precondition, condition } = request;
+    if (method === 'DELETE') return { method, target: targetOf(request), precondition };
+    if (method === 'PATCH') {
+      const content = contentOf(patchOf(withNewIds(request, ids, this.#validator)), r5);
+      return { method, target: targetOf(request), content, precondition };
+    }
+    const content = contentOf(withNewIds(request, ids, this.#validator), r5);
+    const name = names.get(index);
+    const placeholder = name === undefined ? {} : { placeholder: name };
+    return method === 'POST'
+      ? { method, type: typeOf(request), content, condition, ...placeholder }
+      : { method: 'PUT', target: targetOf(request), content, precondition, ...placeholder };
+  }
+
+  /** What the other server is to call what it creates, or finds: names that no client can know before. */
+  async #placeholders(reads: TransactionReads<A>, requests: readonly EntryRequest[], access: A): Promise<Placeholders> {
+    const names = new Map<number, string>();
+    const fullUrls = new Map<string, string>();
+    const found = new Map<string, string>();
+    const call = (address: string, name: string): void => {
+      if (fullUrls.has(address)) throw new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.');
+      fullUrls.set(address, name);
+    };
+    for (const request of requests) {
+      const { index, method, fullUrl, body, path } = request;
+      if (method !== 'POST' && method !== 'PUT') continue;
+      await this.#slice();
+      await atAsync(index, async () => {
+        const type = typeOf(request);
+        await this.#findReferred(reads, body, access, found);
+        const isNamed = method === 'PUT' && path[1] !== undefined;
+        const name = isNamed ? `${type}/${path[1]}` : `urn:uuid:${crypto.randomUUID()}`;
+        if (!isNamed) names.set(index, name);
+        if (fullUrl !== undefined) call(fullUrl, name);
+        // A condition may find another resource than the one whose id the body has.
+        const given = isNamed || method === 'POST' || !isObject(body) ? undefined : body.id;
+        if (typeof given === 'string') call(`${type}/${given}`, name);
+      });
+    }
+    return { names, ids: { ids: new Map(), fullUrls, found, created: new Set() } };
+  }
+
+  async #findReferred(
+    reads: TransactionReads<A>,
+    body: Json | undefined,
+    access: A,
+    found: Map<string, string>,
+  ): Promise<void> {
+    for (const reference of searchesIn(body)) {
+      if (!found.has(reference)) found.set(reference, await referred(reads, reference, access));
+    }
+  }
+
+  /** Refuses the whole transaction where a read in it would be refused: before anything is written. */
+  async #requireReads<R extends JsonObject>(
+    requests: readonly EntryRequest[],
+    room: AnswerRoom,
+    access: A,
+    changes: Changes<R>,
+    requirePart: (request: EntryRequest, change: Change<R>, room: AnswerRoom) => Promise<unknown>,
   ): Promise<void> {
     for (const request of requests) {
       if (!isRead(request)) continue;
@@ -243,7 +384,7 @@ export class Bundles<A, P = never> {
         const [type = '', id] = request.path;
         const change = id === undefined ? undefined : changes.get(keyText({ type, id }));
         room.require();
-        if (change?.resource) await this.#requirePart(planner, request, change, change.resource, access, room);
+        if (change) await requirePart(request, change, room);
         else room.fillRead(await this.#get(request, access, () => undefined));
       });
     }
@@ -253,7 +394,7 @@ export class Bundles<A, P = never> {
   async #requirePart(
     planner: Planner<A, P>,
     request: EntryRequest,
-    { isDeletion }: Change,
+    { isDeletion }: Change<Resource>,
     resource: Resource,
     access: A,
     room: AnswerRoom,
@@ -262,7 +403,7 @@ export class Bundles<A, P = never> {
     const isHistory = path.length > 2 && !isEverything(path);
     await planner.requireRead(resource, access);
     if (isDeletion && !isHistory) {
-      throw new FhirRefusal(410, 'deleted', `The transaction deletes the ${resource.resourceType}.`);
+      throw deletedBy(resource.resourceType);
     }
     if (isEverything(path)) parseEverything(query);
     else if (path.length === 3) parseHistory(query);
@@ -283,13 +424,9 @@ export class Bundles<A, P = never> {
     access: A,
     answers: Map<number, EntryAnswer>,
     room: AnswerRoom,
-  ): Promise<{ readonly planned: readonly P[]; readonly changes: ReadonlyMap<string, Change> }> {
+  ): Promise<{ readonly planned: readonly P[]; readonly changes: Changes<Resource> }> {
     const planned: P[] = [];
-    const changes = new Map<string, Change>();
-    const once = (what: string, change: Change = { isDeletion: false }): void => {
-      if (changes.has(what)) throw new FhirRefusal(400, 'invariant', 'A resource is written twice.');
-      changes.set(what, change);
-    };
+    const changes = new Changes<Resource>();
     for (const request of requests) {
       if (request.method !== 'DELETE') continue;
       await this.#slice();
@@ -300,7 +437,7 @@ export class Bundles<A, P = never> {
           version,
           planned: plans,
         } = await planner.planRemoval(targetOf(request), request.precondition, access);
-        if (key) once(keyText(key), { isDeletion: true, ...(removed && { resource: removed }) });
+        if (key) changes.add(keyText(key), { isDeletion: true, ...(removed && { resource: removed }) });
         planned.push(...plans);
         const response = { status: '204', ...(version !== undefined && { etag: etag(version) }) };
         answers.set(request.index, { response });
@@ -313,7 +450,7 @@ export class Bundles<A, P = never> {
       await this.#slice();
       await atAsync(index, async () => {
         room.require();
-        const body = this.#withNewIds(request, renamed);
+        const body = withNewIds(request, renamed, this.#validator);
         const { resource, answer, plans } = await this.#planWrite(
           planner,
           request,
@@ -322,9 +459,9 @@ export class Bundles<A, P = never> {
           access,
         );
         if (plans.length > 0)
-          once(keyText({ type: resource.resourceType, id: resource.id }), { isDeletion: false, resource });
+          changes.add(keyText({ type: resource.resourceType, id: resource.id }), { isDeletion: false, resource });
         const condition = conditionOf(request);
-        if (condition !== undefined) once(`${resource.resourceType}?${condition}`);
+        if (condition !== undefined) changes.add(`${resource.resourceType}?${condition}`);
         planned.push(...plans);
         answers.set(index, room.fill(answer, resource));
       });
@@ -358,21 +495,6 @@ export class Bundles<A, P = never> {
     return { resource: plan.resource, plans: plan.planned, answer };
   }
 
-  /** What an entry writes, with the ids that the server gives: in references, and wherever else R4 has an address. */
-  #withNewIds({ body = null, fullUrl }: EntryRequest, { found, fullUrls, created }: NewIds): Json {
-    const newId = (address: string, isReference: boolean): string | undefined => {
-      const [, plain = address, version] = VERSIONED.exec(address) ?? [];
-      const known = fullUrls.get(plain) ?? fullUrls.get(besides(fullUrl, plain) ?? '');
-      if (known === undefined) return isReference ? found.get(address) : undefined;
-      if (version === undefined) return known;
-      // What is created now has one version.
-      return created.has(known) ? `${known}/_history/1` : undefined;
-    };
-    const changed = rewritten(body, (reference) => newId(reference, true));
-    if (fullUrls.size === 0 || !isObject(changed)) return changed;
-    return this.#validator.withAddresses(changed, (address) => newId(address, false)) as JsonObject;
-  }
-
   /** The ids that created resources get, and what references by `fullUrl` and by search (`Patient?identifier=x`) become. */
   async #renamed(planner: Planner<A, P>, requests: readonly EntryRequest[], access: A): Promise<NewIds> {
     const ids = new Map<number, string>();
@@ -387,9 +509,7 @@ export class Bundles<A, P = never> {
         const type = typeOf(request);
         const { id, isNew } = await this.#idOf(planner, request, access);
         ids.set(index, id);
-        for (const reference of searchesIn(body)) {
-          if (!found.has(reference)) found.set(reference, await referred(planner, reference, access));
-        }
+        await this.#findReferred(planner, body, access, found);
         if (isNew) created.add(`${type}/${id}`);
         if (fullUrl === undefined) return;
         if (fullUrls.has(fullUrl)) throw new FhirRefusal(400, 'invariant', 'Two entries have one fullUrl.');
@@ -413,82 +533,49 @@ export class Bundles<A, P = never> {
     const known = found?.id ?? given;
     return known === undefined ? { id: planner.newId(), isNew: true } : { id: known, isNew: false };
   }
-
-  #read(entry: Json, index: number): EntryRequest {
-    const request = isObject(entry) ? entry.request : undefined;
-    if (!isObject(entry) || !isObject(request)) throw new FhirRefusal(400, 'required', 'The entry needs a request.');
-    const { method, url, ifMatch: match, ifNoneMatch, ifNoneExist } = request;
-    if (typeof method !== 'string' || !METHODS.has(method)) {
-      throw new FhirRefusal(400, 'not-supported', 'request.method must be GET, HEAD, POST, PUT, PATCH or DELETE.');
-    }
-    if (typeof url !== 'string') throw new FhirRefusal(400, 'required', 'request.url is required.');
-    for (const [name, value] of Object.entries({ ifMatch: match, ifNoneMatch, ifNoneExist, fullUrl: entry.fullUrl })) {
-      if (value !== undefined && typeof value !== 'string')
-        throw new FhirRefusal(400, 'value', `${name} must be a string.`);
-    }
-    const reads = method === 'GET' || method === 'HEAD';
-    if (ifNoneMatch !== undefined && !reads && ifNoneMatch !== '*') {
-      throw new FhirRefusal(400, 'not-supported', 'ifNoneMatch must be "*" on a write.');
-    }
-    const [address = '', query = ''] = this.#relative(url).split(/\?(.*)/s);
-    const path = address.split('/').map(decoded);
-    if (!isResourceType(path[0] ?? '')) throw notHere();
-    if (reads && path.length > 2 && !isEverything(path) && (path[2] !== '_history' || path.length > 4)) throw notHere();
-    if (method === 'POST' && path.length === 1 && query !== '') {
-      throw new FhirRefusal(400, 'not-supported', 'A condition of a creation stands in ifNoneExist.');
-    }
-    const version = ifMatch(match as string | undefined);
-    return {
-      index,
-      method,
-      path,
-      query: new URLSearchParams(query),
-      body: entry.resource,
-      ...(typeof entry.fullUrl === 'string' && { fullUrl: entry.fullUrl }),
-      precondition: { ...(version !== undefined && { version }), absent: !reads && ifNoneMatch === '*' },
-      ...(reads && typeof ifNoneMatch === 'string' && { known: ifNoneMatch }),
-      ...(typeof ifNoneExist === 'string' && { condition: ifNoneExist }),
-    };
-  }
-
-  #relative(url: string): string {
-    return url.startsWith(`${this.#baseUrl}/`) ? url.slice(this.#baseUrl.length + 1) : url;
-  }
 }
 
 /** What a transaction does to one resource, or under one condition. */
-interface Change {
+interface Change<R extends JsonObject> {
   readonly isDeletion: boolean;
   /** As it will be, or was. */
-  readonly resource?: Resource;
+  readonly resource?: R;
 }
 
-/** What the server calls the resources that a transaction is about. */
-interface NewIds {
-  /** Ids by the index of the entry. */
-  readonly ids: ReadonlyMap<number, string>;
-  /** `Type/id` by the `fullUrl` of an entry. */
-  readonly fullUrls: ReadonlyMap<string, string>;
-  /** `Type/id` by the search that a reference names it by. */
-  readonly found: ReadonlyMap<string, string>;
-  /** `Type/id` of those that get an id of the server's. */
-  readonly created: ReadonlySet<string>;
+/** What a transaction does, by `Type/id` and `Type?condition`. */
+class Changes<R extends JsonObject> {
+  readonly #changes = new Map<string, Change<R>>();
+
+  /** @throws Refusal 400 for what is written twice */
+  add(what: string, change: Change<R> = { isDeletion: false }): void {
+    if (this.#changes.has(what)) throw new FhirRefusal(400, 'invariant', 'A resource is written twice.');
+    this.#changes.set(what, change);
+  }
+
+  get(key: string): Change<R> | undefined {
+    return this.#changes.get(key);
+  }
+
+  values(): Iterable<Change<R>> {
+    return this.#changes.values();
+  }
 }
 
-const VERSIONED = /^(.+)\/_history\/([A-Za-z0-9\-.]{1,64})$/;
-
-/** What a relative reference means in an entry whose `fullUrl` is an address of a FHIR server: one beside it (R4 2.36.4.1). */
-function besides(fullUrl: string | undefined, reference: string): string | undefined {
-  const root = /^(https?:\/\/.*\/)[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.exec(fullUrl ?? '')?.[1];
-  return root !== undefined && /^[A-Za-z]+\/[A-Za-z0-9\-.]{1,64}$/.test(reference) ? root + reference : undefined;
+/** What the entries of a transaction are called on their way to another server. */
+interface Placeholders {
+  /** Names of what is created or found, by the index of the entry. */
+  readonly names: ReadonlyMap<number, string>;
+  readonly ids: NewIds;
 }
 
-function isEverything(path: readonly string[]): boolean {
-  return path.length === 3 && path[0] === 'Patient' && path[2] === '$everything';
+/** `Type/id` of what an entry writes; undefined where it has no id yet, or a condition finds it. */
+function keyOf({ path }: EntryRequest): string | undefined {
+  const [type = '', id] = path;
+  return id === undefined ? undefined : keyText({ type, id });
 }
 
-function isRead({ method }: EntryRequest): boolean {
-  return method === 'GET' || method === 'HEAD';
+function deletedBy(type: string): FhirRefusal {
+  return new FhirRefusal(410, 'deleted', `The transaction deletes the ${type}.`);
 }
 
 /** How much the requests of one Bundle may still answer. */
@@ -553,53 +640,21 @@ async function answerOf(run: () => Promise<EntryAnswer>): Promise<EntryAnswer> {
   }
 }
 
+/** With its numbers as they were written. */
+function exactOf({ resource, text }: Answered): JsonObject {
+  return text === '' ? resource : (parseExact(text) as JsonObject);
+}
+
 function asAnswered(resource: Resource): Answered {
   return { resource, text: '' };
 }
 
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new FhirRefusal(400, 'value', 'request.url cannot be decoded.');
-  }
-}
-
-function typeOf({ path, method }: EntryRequest): string {
-  if (method === 'POST' && path.length !== 1) throw notHere();
-  return path[0]!;
-}
-
-function targetOf({ path, query }: EntryRequest): WriteTarget {
-  const [type = '', id] = path;
-  if (path.length === 1 && query.size > 0) return { type, condition: query.toString() };
-  if (path.length !== 2 || id === undefined || query.size > 0) throw notHere();
-  return { type, id };
-}
-
-/** The search by which an entry creates, or finds what it changes; undefined where it names an id, or has none. */
-function conditionOf({ method, path, query, condition }: EntryRequest): string | undefined {
-  if (method === 'POST') return condition;
-  return path.length === 1 && query.size > 0 ? query.toString() : undefined;
-}
-
-const SEARCH = /^[A-Z][A-Za-z]+\?./;
-
-/** References of a resource that name what they mean by a search (R4 3.1.0.11.2.2). */
-function searchesIn(body: Json | undefined): string[] {
-  return isObject(body) ? references(body).filter((reference) => SEARCH.test(reference)) : [];
-}
-
 /** @throws Refusal 412 for a search that does not find exactly one */
-async function referred<A, P>(planner: Planner<A, P>, reference: string, access: A): Promise<string> {
+async function referred<A>(reads: TransactionReads<A>, reference: string, access: A): Promise<string> {
   const [type = '', condition = ''] = reference.split(/\?(.*)/s);
-  const found = await planner.matching(type, condition, access);
+  const found = await reads.matching(type, condition, access);
   if (!found) throw new FhirRefusal(412, 'not-found', 'A reference by search finds nothing.');
   return `${type}/${found.id}`;
-}
-
-function notHere(): FhirRefusal {
-  return new FhirRefusal(400, 'not-supported', 'request.url is no address of this server for this method.');
 }
 
 function versionOf({ meta }: Resource): JsonObject {
@@ -607,35 +662,6 @@ function versionOf({ meta }: Resource): JsonObject {
     ...(meta?.versionId !== undefined && { etag: etag(meta.versionId) }),
     ...(meta?.lastUpdated !== undefined && { lastModified: meta.lastUpdated }),
   };
-}
-
-/** The JSON Patch in a Binary, as a Bundle carries it (R4 3.1.0.7.1). */
-function patchOf(body: Json | undefined): Json {
-  if (!isObject(body) || body.resourceType !== 'Binary' || body.contentType !== 'application/json-patch+json') {
-    throw new FhirRefusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
-  }
-  try {
-    return JSON.parse(Buffer.from(textOf(body.data), 'base64').toString('utf8')) as Json;
-  } catch {
-    throw new FhirRefusal(400, 'structure', 'The Binary holds no JSON.');
-  }
-}
-
-/** The value with its references replaced. @param newId says what a reference becomes; undefined where it stays */
-function rewritten(value: Json, newId: (reference: string) => string | undefined, depth = 0): Json {
-  if (!isContainer(value) || depth > 100) return value;
-  if (Array.isArray(value)) return value.map((one) => rewritten(one, newId, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value as JsonObject).map(([name, child]) => {
-      const known = name === 'reference' && typeof child === 'string' ? newId(child) : undefined;
-      return [name, known ?? rewritten(child ?? null, newId, depth + 1)];
-    }),
-  );
-}
-
-/** Whether it is an object or array, not a number that is kept as it was written. */
-function isContainer(value: Json): value is JsonObject | readonly Json[] {
-  return value !== null && typeof value === 'object' && numberOf(value) === undefined;
 }
 
 /** A refusal that says which entry it is about. */

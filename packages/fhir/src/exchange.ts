@@ -68,8 +68,16 @@ export interface FhirExchange<A> {
   everything(id: string, params: URLSearchParams, access: A): Promise<AnsweredBundle>;
 }
 
+/** What a transaction asks beside its writes. */
+export interface TransactionReads<A> {
+  /** @throws Refusal 403 unless the caller may read this resource */
+  requireRead(resource: JsonObject, access: A): Promise<void>;
+  /** The one resource that a condition finds. */
+  matching(type: string, condition: string, access: A): Promise<Resource | undefined>;
+}
+
 /** The part of a transaction that is planned before anything is written. */
-export interface Planner<A, P> {
+export interface Planner<A, P> extends TransactionReads<A> {
   planCreate(
     type: string,
     body: SubmittedResource,
@@ -103,9 +111,50 @@ export interface Planner<A, P> {
   }>;
   /** @returns false when something had changed in between: nothing was written */
   commit(planned: readonly P[]): Promise<boolean>;
-  /** @throws Refusal 403 unless the caller may read this resource */
-  requireRead(resource: Resource, access: A): Promise<void>;
-  /** The one resource that a condition finds. */
-  matching(type: string, condition: string, access: A): Promise<Resource | undefined>;
   newId(): string;
+}
+
+/** One write of a transaction that another server carries out. */
+export type TransactionWrite = {
+  /** What other resources of the transaction call it by (R4 3.1.0.11.2): a URN that the server replaces. */
+  readonly placeholder?: string;
+} & (
+  | {
+      readonly method: 'POST';
+      readonly type: string;
+      readonly content: SubmittedResource;
+      /** If-None-Exist */
+      readonly condition: string | undefined;
+    }
+  | {
+      readonly method: 'PUT' | 'PATCH';
+      readonly target: WriteTarget;
+      readonly content: SubmittedResource;
+      readonly precondition: Precondition;
+    }
+  | { readonly method: 'DELETE'; readonly target: WriteTarget; readonly precondition: Precondition }
+);
+
+/** A write whose every check is done. */
+export interface CheckedWrite {
+  /** What it makes, as far as that is known before. */
+  readonly result?: JsonObject;
+}
+
+/** What a write of a transaction answered. */
+export type WriteDone =
+  | (Answered & { readonly status: '200' | '201'; readonly readable: boolean })
+  | { readonly status: '204'; readonly version?: string };
+
+/** Transactions that another server carries out, as one. `W` is a write that was checked. */
+export interface TransactionForwarder<A, W extends CheckedWrite> extends TransactionReads<A> {
+  /** @throws Refusal 400 where the server has no transactions */
+  requireTransactions(): Promise<void>;
+  /**
+   * Checks a write as if it came alone.
+   * @returns undefined where there is nothing to do: what is to be deleted is not there
+   */
+  check(write: TransactionWrite, access: A): Promise<W | undefined>;
+  /** Has them carried out, all or none. @returns what each answered, in their order */
+  carryOut(writes: readonly W[], access: A): Promise<readonly WriteDone[]>;
 }

@@ -1,4 +1,4 @@
-import { keyText, type ResourceKey } from '@lockstep/fhircast';
+import { keyText, type ResourceKey, textOf } from '@lockstep/fhircast';
 import type { R4Validator } from '@lockstep/r4';
 import type { ResourceAccess } from './access.ts';
 import { bundleText } from './bundle-text.ts';
@@ -355,8 +355,8 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
   }
 
   /** @throws Refusal 403 unless the caller may read this resource */
-  async requireRead(resource: Resource, access: ResourceAccess): Promise<void> {
-    access.require('r', resource.resourceType);
+  async requireRead(resource: JsonObject, access: ResourceAccess): Promise<void> {
+    access.require('r', textOf(resource.resourceType));
     await access.requireFor('r', resource);
   }
 

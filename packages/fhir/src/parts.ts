@@ -11,8 +11,12 @@ export {
   ANY_VERSION,
   type Answered,
   type AnsweredBundle,
+  type CheckedWrite,
   type FhirExchange,
   type Precondition,
+  type TransactionForwarder,
+  type TransactionWrite,
+  type WriteDone,
   type WriteTarget,
 } from './exchange.ts';
 export { folded, foldedWords } from './fold.ts';

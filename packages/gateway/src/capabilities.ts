@@ -23,6 +23,7 @@ export interface TypeAbilities {
 interface Known {
   readonly statement: JsonObject;
   readonly types: ReadonlyMap<string, TypeAbilities>;
+  readonly transactions: boolean;
   /** ms since the epoch */
   readonly at: number;
 }
@@ -56,6 +57,11 @@ export class Capabilities {
     return CONTROLS.has(name) || types.get(type)?.searchParameters.has(name) === true;
   }
 
+  /** Whether the server carries out transactions. */
+  async hasTransactions(): Promise<boolean> {
+    return (await this.#current()).transactions;
+  }
+
   /** What Lockstep can do in front of the server, and where to get tokens. */
   async statement(options: {
     readonly baseUrl: string;
@@ -63,7 +69,7 @@ export class Capabilities {
     readonly version: string;
     readonly smart: SmartAddresses;
   }): Promise<JsonObject> {
-    const { statement, types } = await this.#current();
+    const { statement, types, transactions } = await this.#current();
     const { baseUrl, hubUrl, version, smart } = options;
     const ofAll = serversOf(statement).flatMap((one) => valuesAt(one, 'searchParam'));
     const resource = restOf(statement).flatMap((one) => {
@@ -109,7 +115,7 @@ export class Capabilities {
           security: smartSecurity(smart),
           resource,
           ...(ofAll.length > 0 && { searchParam: ofAll }),
-          interaction: [{ code: 'batch' }],
+          interaction: [{ code: 'batch' }, ...(transactions ? [{ code: 'transaction' }] : [])],
         },
       ],
     };
@@ -135,7 +141,8 @@ export class Capabilities {
       throw new FhirRefusal(502, 'exception', 'The FHIR server is not of FHIR R4.');
     const ofAll = serversOf(read).flatMap((one) => valuesAt(one, 'searchParam.name').map(textOf));
     const types = new Map(restOf(read).map((one) => [textOf(one.type), abilitiesOf(one, ofAll)]));
-    this.#known = { statement: read, types, at: this.#now() };
+    const transactions = serversOf(read).some((one) => valuesAt(one, 'interaction.code').includes('transaction'));
+    this.#known = { statement: read, types, transactions, at: this.#now() };
     return this.#known;
   }
 }

@@ -11,6 +11,7 @@ import {
   type Answered,
   type AnsweredBundle,
   applyJsonPatch,
+  type CheckedWrite,
   contentOf,
   type FhirExchange,
   isId,
@@ -18,7 +19,10 @@ import {
   type Precondition,
   parseCondition,
   type SubmittedResource,
+  type TransactionForwarder,
+  type TransactionWrite,
   validate,
+  type WriteDone,
   type WriteTarget,
 } from '@lockstep/fhir/parts';
 import { type Interaction, isResourceType, type ResourceKey, textOf } from '@lockstep/fhircast';
@@ -72,6 +76,34 @@ interface AskedPage {
   readonly note?: JsonObject;
 }
 
+/** A write that is allowed, as the server is asked for it: alone, or in a transaction. */
+interface Write extends CheckedWrite {
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Behind the base URL, with the search that it depends on. */
+  readonly path: string;
+  /** What it depends on. */
+  readonly headers: {
+    readonly 'if-match'?: string;
+    readonly 'if-none-match'?: string;
+    readonly 'if-none-exist'?: string;
+  };
+  readonly type: string;
+  /** Of what is written; undefined where the server knows it. */
+  readonly id?: string;
+  /** A resource, or the operations of a patch, with the numbers as they were written. */
+  readonly body?: Json;
+  readonly interaction: 'c' | 'u' | 'd';
+  /** Of a patch: whether the caller may see what was there and what comes of it. */
+  readonly readable: boolean;
+  readonly placeholder?: string;
+}
+
+/** The resources that a transaction answered are answered in the server's own words. */
+const TRANSACTION = {
+  members: new Map([['entry', { items: { members: new Map([['resource', { keep: true as const }]]) } }]]),
+};
+const JSON_PATCH = 'application/json-patch+json';
+
 export interface ForwardingParts {
   readonly upstream: Upstream;
   readonly capabilities: Capabilities;
@@ -85,7 +117,7 @@ export interface ForwardingParts {
  * FHIR's interactions, passed on to a FHIR R4 server (FHR-3). What a token's scopes narrow is asked of the server and checked in its
  * answer: no answer is trusted, every resource of it is looked at (FHR-2).
  */
-export class Forwarding implements FhirExchange<Rights> {
+export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Rights, Write> {
   readonly #upstream: Upstream;
   readonly #capabilities: Capabilities;
   readonly #addresses: UpstreamAddresses;
@@ -178,6 +210,19 @@ export class Forwarding implements FhirExchange<Rights> {
   }
 
   async create(type: string, body: SubmittedResource, condition: string | undefined, rights: Rights) {
+    const write = await this.#creation(type, body, condition, rights);
+    const answer = await this.#send(write, rights);
+    const done = await this.#written(answer, type, undefined);
+    requireAllowed(write, done, rights);
+    return { ...done, created: answer.status === 201 };
+  }
+
+  async #creation(
+    type: string,
+    body: SubmittedResource,
+    condition: string | undefined,
+    rights: Rights,
+  ): Promise<Write> {
     requireType(type);
     rights.require('c', type);
     const abilities = await this.#capabilities.require(type, 'create');
@@ -185,20 +230,24 @@ export class Forwarding implements FhirExchange<Rights> {
       condition === undefined ? undefined : await this.#condition(type, condition, 'create', abilities, rights);
     const { id: _id, ...content } = await validate(body, type, this.#validator);
     rights.requireFor('c', content);
-    const answer = await this.#upstream.request({
-      method: 'POST',
-      path: `/${type}`,
-      body: this.#addresses.outward(JSON.stringify(content)),
-      headers: { prefer: 'return=representation', ...(unless !== undefined && { 'if-none-exist': unless }) },
-    });
-    refuseFailure(answer, type, rights.isWhole('c', type));
-    const done = await this.#written(answer, type, undefined);
-    // A created resource is the caller's; one that If-None-Exist found was searched for.
-    if (!rights.allows('c', done.resource) && !rights.allows('s', done.resource)) throw notFhir();
-    return { ...done, created: answer.status === 201 };
+    const headers = unless === undefined ? {} : { 'if-none-exist': unless };
+    return { method: 'POST', path: `/${type}`, headers, type, body: content, interaction: 'c', readable: true };
   }
 
   async update(target: WriteTarget, body: SubmittedResource, precondition: Precondition, rights: Rights) {
+    const write = await this.#updating(target, body, precondition, rights);
+    const answer = await this.#send(write, rights);
+    const done = await this.#written(answer, write.type, write.id);
+    requireAllowed(write, done, rights);
+    return { ...done, created: answer.status === 201 };
+  }
+
+  async #updating(
+    target: WriteTarget,
+    body: SubmittedResource,
+    precondition: Precondition,
+    rights: Rights,
+  ): Promise<Write> {
     const { type } = target;
     requireType(type);
     rights.require('u', type);
@@ -210,19 +259,25 @@ export class Forwarding implements FhirExchange<Rights> {
     const path = await this.#writePath(target, 'update', abilities, rights);
     rights.requireFor('u', content);
     const headers = await this.#guarded(target, precondition, 'u', rights);
-    const answer = await this.#upstream.request({
-      method: 'PUT',
-      path,
-      body: this.#addresses.outward(JSON.stringify(content)),
-      headers: { prefer: 'return=representation', ...headers },
-    });
-    refuseFailure(answer, type, rights.isWhole('u', type));
-    const done = await this.#written(answer, type, id);
-    if (!rights.allows('u', done.resource)) throw notFhir();
-    return { ...done, created: answer.status === 201 };
+    const named = id === undefined ? {} : { id };
+    return {
+      ...{ method: 'PUT', path, headers, type, ...named, body: content },
+      ...{ interaction: 'u', readable: true, result: content },
+    };
   }
 
   async patch(target: WriteTarget, patch: SubmittedResource, precondition: Precondition, rights: Rights) {
+    const write = await this.#patching(target, patch, precondition, rights);
+    const done = await this.#written(await this.#send(write, rights), write.type, write.id);
+    return { ...done, readable: write.readable && rights.allows('r', done.resource) };
+  }
+
+  async #patching(
+    target: WriteTarget,
+    patch: SubmittedResource,
+    precondition: Precondition,
+    rights: Rights,
+  ): Promise<Write> {
     const { type } = target;
     requireType(type);
     rights.require('u', type);
@@ -238,19 +293,27 @@ export class Forwarding implements FhirExchange<Rights> {
     const result = await validate(changed, type, this.#validator);
     if (result.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     rights.requireFor('u', result);
+    const headers = { 'if-match': `W/"${version}"` };
+    return {
+      ...{ method: 'PATCH', path: `/${type}/${idOf(key)}`, headers, type, id: key.id },
+      ...{ body: patch.exact(), interaction: 'u', readable, result },
+    };
+  }
+
+  /** Has the server do one write. @throws Refusal where it does not */
+  async #send({ method, path, headers, body, type, interaction }: Write, rights: Rights): Promise<UpstreamAnswer> {
     const answer = await this.#upstream.request({
-      method: 'PATCH',
-      path: `/${type}/${idOf(key)}`,
-      body: this.#addresses.outward(JSON.stringify(patch.exact())),
+      method,
+      path,
+      ...(body !== undefined && { body: this.#addresses.outward(JSON.stringify(body)) }),
       headers: {
-        'content-type': 'application/json-patch+json',
-        prefer: 'return=representation',
-        'if-match': `W/"${version}"`,
+        ...headers,
+        ...(method !== 'DELETE' && { prefer: 'return=representation' }),
+        ...(method === 'PATCH' && { 'content-type': JSON_PATCH }),
       },
     });
-    refuseFailure(answer, type, rights.isWhole('u', type));
-    const done = await this.#written(answer, type, key.id);
-    return { ...done, readable: readable && rights.allows('r', done.resource) };
+    refuseFailure(answer, type, rights.isWhole(interaction, type));
+    return answer;
   }
 
   /** The one resource that a patch by a condition is about. @throws Refusal 404 for none, 412 for several */
@@ -259,32 +322,146 @@ export class Forwarding implements FhirExchange<Rights> {
     abilities: TypeAbilities,
     rights: Rights,
   ): Promise<ResourceKey> {
-    const params = new URLSearchParams(await this.#condition(type, condition, 'update', abilities, rights));
-    params.set('_count', '2');
-    const { resources } = await this.search(type, params, rights);
-    const [found, ...more] = resources.filter(({ resourceType }) => resourceType === type);
-    if (more.length > 0) throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
+    await this.#condition(type, condition, 'update', abilities, rights);
+    const found = await this.matching(type, condition, rights);
     if (!found) throw notFound(type);
     return { type, id: textOf(found.id) };
   }
 
   async remove(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
+    await unlessGone(precondition, async () => {
+      const write = await this.#removal(target, precondition, rights);
+      return this.#send(write, rights);
+    });
+    return {};
+  }
+
+  async #removal(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<Write> {
     const { type } = target;
     requireType(type);
     rights.require('d', type);
     const abilities = await this.#capabilities.require(type, 'delete');
     const path = await this.#writePath(target, 'delete', abilities, rights);
-    try {
-      const headers = await this.#guarded(target, precondition, 'd', rights);
-      const answer = await this.#upstream.request({ method: 'DELETE', path, headers });
-      refuseFailure(answer, type, rights.isWhole('d', type));
-    } catch (error) {
-      // What is not there need not be deleted (R4 3.1.0.7).
-      const isGone = error instanceof FhirRefusal && (error.status === 404 || error.status === 410);
-      if (!isGone) throw error;
-      if (precondition.version !== undefined) throw new FhirRefusal(412, 'conflict', 'There is no version to match.');
+    const headers = await this.#guarded(target, precondition, 'd', rights);
+    const named = 'id' in target ? { id: target.id } : {};
+    return { method: 'DELETE', path, headers, type, ...named, interaction: 'd', readable: true };
+  }
+
+  async requireTransactions(): Promise<void> {
+    if (await this.#capabilities.hasTransactions()) return;
+    throw new FhirRefusal(
+      400,
+      'not-supported',
+      'The FHIR server has no transactions: send a batch, or single requests.',
+    );
+  }
+
+  async check(write: TransactionWrite, rights: Rights): Promise<Write | undefined> {
+    if (write.method === 'DELETE')
+      return unlessGone(write.precondition, () => this.#removal(write.target, write.precondition, rights));
+    const { content, placeholder } = write;
+    const checked =
+      write.method === 'POST'
+        ? await this.#creation(write.type, content, write.condition, rights)
+        : write.method === 'PUT'
+          ? await this.#updating(write.target, content, write.precondition, rights)
+          : await this.#patching(write.target, content, write.precondition, rights);
+    return { ...checked, ...(placeholder !== undefined && { placeholder }) };
+  }
+
+  async requireRead(resource: JsonObject, rights: Rights): Promise<void> {
+    rights.require('r', textOf(resource.resourceType));
+    rights.requireFor('r', resource);
+  }
+
+  /** The one resource that a condition finds. @throws Refusal 412 when it finds several */
+  async matching(type: string, condition: string, rights: Rights): Promise<Resource | undefined> {
+    const params = parseCondition(condition);
+    params.set('_count', '2');
+    const { resources, text } = await this.search(type, params, rights);
+    const [found, ...more] = resources.filter(({ resourceType }) => resourceType === type);
+    const { link } = JSON.parse(text) as { readonly link: readonly { readonly relation: string }[] };
+    // What was left out of a page, or stands on the next, may meet the condition too.
+    if (more.length > 0 || link.some(({ relation }) => relation === 'next'))
+      throw new FhirRefusal(412, 'multiple-matches', 'The condition finds several resources.');
+    return found as Resource | undefined;
+  }
+
+  async carryOut(writes: readonly Write[], rights: Rights): Promise<readonly WriteDone[]> {
+    const entry = writes.map((write) => this.#entryFor(write));
+    const answer = await this.#upstream.request({
+      method: 'POST',
+      path: '',
+      body: this.#addresses.outward(JSON.stringify({ resourceType: 'Bundle', type: 'transaction', entry })),
+      headers: { prefer: 'return=representation' },
+    });
+    const mayRead = writes.every(({ type }) => rights.isWhole('r', type));
+    refuseFailure(answer, 'resource that the transaction needs', mayRead);
+    const read = readAnswer(this.#addresses.inward(answer.text), TRANSACTION);
+    const bundle = read.value as Json;
+    const answered = isObject(bundle) && bundle.type === 'transaction-response' ? bundle.entry : undefined;
+    if (!Array.isArray(answered) || answered.length !== writes.length) throw notFhir();
+    const done: WriteDone[] = [];
+    for (const [index, write] of writes.entries())
+      done.push(await this.#entryDone(write, answered[index] as Json, (part) => read.textOf(part), rights));
+    return done;
+  }
+
+  /** A write as the server reads it in a transaction. */
+  #entryFor({ method, path, headers, body, type, id, placeholder }: Write): JsonObject {
+    const fullUrl = placeholder ?? (id === undefined ? undefined : `${this.#baseUrl}/${type}/${id}`);
+    const data = Buffer.from(this.#addresses.outward(JSON.stringify(body ?? null))).toString('base64');
+    const patch = { resourceType: 'Binary', contentType: JSON_PATCH, data };
+    const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch, 'if-none-exist': ifNoneExist } = headers;
+    return {
+      ...(fullUrl !== undefined && method !== 'PATCH' && method !== 'DELETE' && { fullUrl }),
+      ...(body !== undefined && { resource: method === 'PATCH' ? patch : body }),
+      request: {
+        method,
+        url: path.slice(1),
+        ...(ifNoneMatch !== undefined && { ifNoneMatch }),
+        ...(ifMatch !== undefined && { ifMatch }),
+        ...(ifNoneExist !== undefined && { ifNoneExist }),
+      },
+    };
+  }
+
+  /** What the server says of one write, held against what it was asked for. @throws Refusal 502 */
+  async #entryDone(
+    write: Write,
+    entry: Json | undefined,
+    textIn: (part: JsonObject) => string | undefined,
+    rights: Rights,
+  ): Promise<WriteDone> {
+    const { response, resource } = isObject(entry) ? entry : {};
+    if (!isObject(response)) throw notFhir();
+    const status = /^2\d\d\b/.exec(textOf(response.status))?.[0];
+    if (status === undefined) throw notFhir();
+    if (write.method === 'DELETE') {
+      const version = /^W\/"([A-Za-z0-9\-.]{1,64})"$/.exec(textOf(response.etag))?.[1];
+      return { status: '204', ...(version !== undefined && { version }) };
     }
-    return {};
+    const done =
+      isObject(resource) && resource.resourceType === write.type
+        ? this.#kept(resource, textIn(resource) ?? '', write)
+        : await this.#readBack(textOf(response.location), write);
+    requireAllowed(write, done, rights);
+    const readable = write.readable && (write.method !== 'PATCH' || rights.allows('r', done.resource));
+    return { ...done, status: status === '201' ? '201' : '200', readable };
+  }
+
+  #kept(resource: JsonObject, text: string, { id }: Write): Answered {
+    if ((id !== undefined && resource.id !== id) || !isSound(resource)) throw notFhir();
+    return { resource: resource as Resource, text };
+  }
+
+  /** What was written, where the server says only where it is: `Patient/1/_history/2`. */
+  async #readBack(location: string, { type, id }: Write): Promise<Answered> {
+    const path = this.#addresses.pathOf(location) ?? '';
+    const made = id ?? /^\/([A-Za-z]+)\/([A-Za-z0-9\-.]{1,64})(\/|$)/.exec(path)?.[2];
+    if (made === undefined) throw notFhir();
+    const key = { type, id: made };
+    return this.#resource(await this.#upstream.request({ method: 'GET', path: `/${type}/${made}` }), key);
   }
 
   /** Search parameters with the server's addresses. */
@@ -490,6 +667,26 @@ export class Forwarding implements FhirExchange<Rights> {
     }
     return links;
   }
+}
+
+/** A write's answer, unless there was nothing to delete: what is not there need not be deleted (R4 3.1.0.7). */
+async function unlessGone<T>({ version }: Precondition, run: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await run();
+  } catch (error) {
+    const isGone = error instanceof FhirRefusal && (error.status === 404 || error.status === 410);
+    if (!isGone) throw error;
+    if (version !== undefined) throw new FhirRefusal(412, 'conflict', 'There is no version to match.');
+    return undefined;
+  }
+}
+
+/** @throws Refusal 502 where the server answers a write with what the caller may not have written */
+function requireAllowed({ method, interaction }: Write, { resource }: Answered, rights: Rights): void {
+  // A created resource is the caller's; one that If-None-Exist found was searched for.
+  const isFound = method === 'POST' && rights.allows('s', resource);
+  // What a patch makes was checked before, and is shown to those alone who may read it.
+  if (method !== 'PATCH' && !isFound && !rights.allows(interaction, resource)) throw notFhir();
 }
 
 /** Whether what answers are made of, id, version and time, is of the form that R4 gives it. */

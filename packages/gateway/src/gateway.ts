@@ -56,7 +56,7 @@ export async function createGateway(
   const turns = new WorkTurns(FORWARDED_WORK);
   const plugin = fhirPlugin<Rights>({
     interactions: forwarding,
-    bundles: new Bundles(forwarding, undefined, validator, baseUrl, () => turns.slice()),
+    bundles: new Bundles(forwarding, forwarding, validator, baseUrl, () => turns.slice()),
     validator,
     turns,
     accessOf: rightsOf(baseUrl),

@@ -20,7 +20,7 @@ export interface UpstreamOptions {
 
 export interface UpstreamRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Behind the base URL: `/Patient/1`, `/Patient?name=x`, `?_getpages=…`. */
+  /** Behind the base URL: `/Patient/1`, `/Patient?name=x`, `?_getpages=…`; empty for the base URL itself. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -130,7 +130,7 @@ export class Upstream {
     return new Promise((resolve, reject) => {
       this.#server.dispatch(
         {
-          path: this.#folder === '' && path.startsWith('?') ? `/${path}` : this.#folder + path,
+          path: this.#folder === '' && !path.startsWith('/') ? `/${path}` : this.#folder + path,
           method,
           headers: body === undefined ? { ...ASKING, ...headers, ...own } : { ...SENDING, ...headers, ...own },
           body: body ?? null,
