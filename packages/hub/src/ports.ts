@@ -60,6 +60,8 @@ export interface Channel {
   readonly buffered: number;
   /** Calls back once all of it was passed on, or the channel is gone: never at once, so that others have their turn before. */
   onDrain(run: () => void): void;
+  /** Asks the peer for a sign of life: the Hub is told of it by `ConnectedSubscriber.heard`. Absent where a channel has none. */
+  probe?(): void;
 }
 
 /** What a callback said; `status` 0 when it could not be reached, or the address policy forbids it (WEB-4). */

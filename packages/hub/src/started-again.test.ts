@@ -117,3 +117,99 @@ it('ERR-8 lost at one node and started again at another: named until the old sub
   await all.pass(GRACE + 1000, [b]);
   await both('the one at the lost node has ended', b.hub, watcher, []);
 });
+
+type Fate = (old: Peer | undefined, pass: (ms: number) => unknown) => void;
+
+/** What becomes of a connection that the Hub still takes for working, once its application was started again; who is named at the end. */
+const HALF_OPEN: Readonly<Record<string, readonly [fate: Fate, named: readonly string[]]>> = {
+  'answers no ping': [(old) => old?.connection?.closed(1006, true), []],
+  'is found broken later': [(old, pass) => [pass(1000), old?.connection?.closed(1006)], []],
+  'breaks as the other starts, and may have worked until then': [
+    (old) => old?.connection?.closed(1006),
+    ['Viewer lost'],
+  ],
+  'answers a ping, and is lost later': [
+    (old, pass) => [old?.connection?.heard(), pass(1000), old?.connection?.closed(1006, true)],
+    ['Viewer lost'],
+  ],
+  'answers an event, and is lost later': [
+    (old, pass) => [old?.answer(200, 'e1'), pass(1000), old?.connection?.closed(1006, true)],
+    ['Viewer lost'],
+  ],
+  'closes with a code of its own': [(old, pass) => [pass(1000), old?.connection?.closed(4001)], ['Viewer lost']],
+};
+
+for (const [fate, [end, named]] of Object.entries(HALF_OPEN)) {
+  for (const moves of [false, true]) {
+    const context = moves ? 'another patient is opened' : 'the patient stays open';
+    it(`ERR-8 started again while its old connection seems to work, which ${fate}, and ${context}`, async (t) => {
+      const rig = await Rig.open(t, { graceMs: GRACE });
+      const topic = await rig.session();
+      const watcher = await rig.join(topic, `Patient-open,${FOLLOWING_EVENT}`, WATCHER);
+      const old = await rig.join(topic, 'Patient-open', NAME);
+      await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'e1' });
+      const next = async (): Promise<Peer> => {
+        const peer = await rig.join(topic, 'Patient-open', NAME);
+        await follow(peer, 'e1');
+        return peer;
+      };
+      for (const peer of [watcher, old]) await follow(peer, 'e1');
+      const other = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Another' });
+      await follow(other, 'e1');
+      const second = await next();
+      await both('both follow', rig.hub, watcher, []);
+      if (moves) {
+        await rig.publish(topic, 'Patient-open', [patient('p2')], { id: 'e2' });
+        for (const peer of [watcher, second, other]) await follow(peer, 'e2');
+        await rig.settle(topic);
+      }
+      end(old, (ms) => rig.clock.advance(ms));
+      await both('it is lost', rig.hub, watcher, ['Viewer lost']);
+      rig.clock.advance(GRACE);
+      await both('the old one has ended', rig.hub, watcher, named);
+    });
+  }
+}
+
+it('ERR-8 started again while its old connection seems to work, which is denied after silence', async (t) => {
+  const rig = await Rig.open(t, { graceMs: GRACE, acknowledgements: 'strict' });
+  const topic = await rig.session();
+  const watcher = await rig.join(topic, `Patient-open,${FOLLOWING_EVENT}`, WATCHER);
+  const old = await rig.join(topic, 'Patient-open', NAME);
+  const next = await rig.join(topic, 'Patient-open', NAME);
+  for (const id of ['e1', 'e2', 'e3']) {
+    await rig.publish(topic, 'Patient-open', [patient(id)], { id });
+    for (const peer of [watcher, next]) await follow(peer, id);
+    rig.clock.advance(10_000);
+    if (old.open) await both(`${id} is not answered`, rig.hub, watcher, id === 'e3' ? [] : ['Viewer silent']);
+  }
+  assert.match(old.denial?.['hub.reason'], /not answered/);
+});
+
+it('ERR-8 started again at another node while its old connection seems to work: named until that has ended', async (t) => {
+  const all = await Nodes.start(t, ['a', 'b'], { graceMs: GRACE });
+  const [a, b] = [all.nodes[0]!, all.nodes[1]!];
+  const topic = await a.session();
+  const watcher = await b.join(topic, `Patient-open,${FOLLOWING_EVENT}`, WATCHER);
+  await all.pass(3000);
+  for (const answersPing of [false, true]) {
+    const id = `e${answersPing}`;
+    const old = await a.join(topic, 'Patient-open', NAME);
+    let pings = 0;
+    old.probe = () => {
+      pings += 1;
+    };
+    await a.publish(topic, 'Patient-open', [patient(id)], { id });
+    await follow(watcher, id);
+    await follow(old, id);
+    const next = await b.join(topic, 'Patient-open', NAME);
+    await follow(next, id);
+    await eventually('the old one is asked for a sign of life', () => pings === 1);
+    if (answersPing) old.connection?.heard();
+    old.connection?.closed(1006, true);
+    await both('it is lost', b.hub, watcher, ['Viewer lost']);
+    await all.pass(GRACE + 1000);
+    await both('the old one has ended', b.hub, watcher, answersPing ? ['Viewer lost'] : []);
+    next.connection?.closed(1000);
+  }
+});

@@ -67,6 +67,8 @@ export class Peer implements Channel {
     this.#drain();
   }
 
+  probe(): void {}
+
   onDrain(run: () => void): void {
     this.#drained.push(run);
     if (this.buffered === 0 || !this.open) this.#drain();

@@ -1,7 +1,7 @@
 import { type EventMessage, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import { type Channel, type Clock, momentOf } from '../ports.ts';
 import { standingOpens } from '../rules/current-context.ts';
-import { followingEvent } from '../rules/following.ts';
+import { followingEvent, isSameApplication } from '../rules/following.ts';
 import { wantsHeartbeats } from '../rules/heartbeat.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { standingSince } from '../rules/told.ts';
@@ -35,6 +35,8 @@ export class Audience {
   readonly #reasonsToCome = new Map<string, (reason: string) => void>();
   /** Ids of subscriptions that came back and are still sent what they missed: who follows is said after that. */
   readonly #returning = new Set<string>();
+  /** The subscriptions of the state that everybody was brought in line with last. */
+  #subscriptions: SessionState['subscriptions'] | undefined;
   readonly #topic: string;
   readonly #clock: Clock;
   readonly #listener: SocketListener;
@@ -133,6 +135,7 @@ export class Audience {
    */
   reconcile(state: SessionState, ended: readonly Ended[] = [], reasonsFollow = false): readonly string[] {
     const here: string[] = [];
+    this.#lookForSuccessors(state);
     for (const [id, socket] of this.sockets) {
       const subscription = state.subscriptions.get(id);
       const why = ended.find(({ ids }) => ids.includes(id))?.reason;
@@ -146,6 +149,19 @@ export class Audience {
     }
     this.#reconcileCallbacks(state);
     return here;
+  }
+
+  /** Who is connected here may have been started again as one that has just subscribed (ERR-8). */
+  #lookForSuccessors({ subscriptions }: SessionState): void {
+    const before = this.#subscriptions;
+    this.#subscriptions = subscriptions;
+    if (!before || before === subscriptions) return;
+    for (const one of subscriptions.values()) {
+      if (before.has(one.id)) continue;
+      for (const socket of this.sockets.values()) {
+        if (socket.subscription.id !== one.id && isSameApplication(socket.subscription, one)) socket.begun(one.id);
+      }
+    }
   }
 
   #renew(socket: SubscriberSocket, subscription: Subscription, state: SessionState): void {

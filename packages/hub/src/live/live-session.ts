@@ -379,8 +379,8 @@ export class LiveSession implements SessionHere {
   }
 
   /** Takes a socket out whose channel is gone, and says so to the others where it has to be (ERR-3). */
-  disconnected(socket: SubscriberSocket, code: number): void {
-    if (this.audience.detach(socket)) this.#reports.disconnected(socket, code);
+  disconnected(socket: SubscriberSocket, code: number, isSilent?: boolean): void {
+    if (this.audience.detach(socket)) this.#reports.disconnected(socket, code, isSilent);
   }
 
   /** Begins to call the webhooks that this node is to call. */

@@ -14,6 +14,18 @@ export interface SubscriberAnswer {
   readonly followed: number;
 }
 
+/** What is known of a subscriber that did not answer in time. */
+export interface Silence {
+  /** Deadlines that passed in a row without an answer. */
+  readonly misses: number;
+  /** Whether an answer was due. */
+  readonly due: boolean;
+  /** Number of the last context change that the subscriber followed. */
+  readonly followed: number;
+  /** See the command `no-answer`. */
+  readonly begunSince?: readonly string[];
+}
+
 /** Called with what subscribers do, by socket or webhook. */
 export interface SubscriberListener {
   /**
@@ -30,12 +42,8 @@ export interface SubscriberListener {
   answered(subscription: Subscription, answer: SubscriberAnswer): void;
   /** The answer to a context change is not there yet (ERR-8). */
   delayed(subscription: Subscription, about: Awaited, followed: number): void;
-  /** The time for an answer has passed (ERR-4). `due`: whether an answer was due. */
-  unanswered(
-    subscription: Subscription,
-    about: Awaited,
-    news: { readonly misses: number; readonly due: boolean; readonly followed: number },
-  ): void;
+  /** The time for an answer has passed (ERR-4). */
+  unanswered(subscription: Subscription, about: Awaited, news: Silence): void;
 }
 
 /** What an answer's status says (ERR-2). Anything but a status that HTTP knows is a failure. */

@@ -7,7 +7,7 @@ import type { SessionState, Subscription } from '../rules/session-state.ts';
 import type { Activity } from './activity.ts';
 import type { Background } from './background.ts';
 import type { CallbackListener } from './subscriber-callback.ts';
-import { howAnswered, type SubscriberAnswer } from './subscriber-listener.ts';
+import { howAnswered, type Silence, type SubscriberAnswer } from './subscriber-listener.ts';
 import type { SocketListener, SubscriberSocket } from './subscriber-socket.ts';
 import type { WebhookCalls } from './webhook-calls.ts';
 
@@ -37,7 +37,11 @@ interface Closed {
   readonly code: number;
   readonly followed: number;
   readonly behind: boolean;
+  readonly begunSince: readonly string[];
 }
+
+/** Close codes of a connection that broke, or that nobody reads: the peer did not close it. */
+const BROKEN: readonly number[] = [1006, 1013];
 
 /** Makes commands of what the subscribers of one session do, and of time that passes in it. */
 export class SubscriberReports implements SocketListener, CallbackListener {
@@ -113,11 +117,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     }
   }
 
-  unanswered(
-    subscription: Subscription,
-    about: Awaited,
-    news: { readonly misses: number; readonly due: boolean; readonly followed: number },
-  ): void {
+  unanswered(subscription: Subscription, about: Awaited, news: Silence): void {
     const { id } = subscription;
     if (news.due) this.#observeSilence(subscription, about);
     this.#suspect(id, (made) => ({ kind: 'no-answer', id, about, ...news, ...made }));
@@ -182,12 +182,14 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   }
 
   /** The socket is gone (ERR-3, SUB-11). */
-  disconnected({ subscription, followed, caughtUpTo }: SubscriberSocket, code: number): void {
+  disconnected(socket: SubscriberSocket, code: number, isSilent = false): void {
+    const { subscription, followed, caughtUpTo } = socket;
     const { background, activity } = this.#parts;
     if (background.stopping) return;
     const { id, subscriberName: subscriber } = subscription;
     activity.observe(this.#session.topic, { kind: 'dropped', subscription: id, subscriber, code });
-    this.#closed.push({ id, code, followed, behind: caughtUpTo !== undefined });
+    const begunSince = BROKEN.includes(code) ? socket.begunSince(isSilent) : [];
+    this.#closed.push({ id, code, followed, behind: caughtUpTo !== undefined, begunSince });
     if (this.#closed.length > 1) return;
     const made = this.made();
     let closed: readonly Closed[] | undefined;

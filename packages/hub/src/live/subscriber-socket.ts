@@ -25,6 +25,9 @@ import { outcomeOf, type SubscriberListener } from './subscriber-listener.ts';
 
 const PONG = { type: 'pong' };
 
+/** A connection that works brings a sign of life within this time, ms of running time. */
+const PROBE_MS = 1000;
+
 export interface SocketListener extends SubscriberListener {
   /** More is waiting to be sent than the limit allows (ERR-7). */
   overflowed(socket: SubscriberSocket): void;
@@ -54,6 +57,11 @@ export class SubscriberSocket implements Waiting {
   #closed = false;
   /** A ping waits for its answer until what was sent before is read. */
   #pongIsDue = false;
+  /**
+   * Subscriptions of its client, user and name that have begun since it was last heard of, by id, with when they began, ms of running time:
+   * its application may have been started again as one of them.
+   */
+  #begunSince: Map<string, number> | undefined;
   readonly #timer: AnswerTimer;
 
   constructor(
@@ -214,12 +222,36 @@ export class SubscriberSocket implements Waiting {
     if (late.about) this.#listener.delayed(this.#subscription, late.about, conversation.followed);
     for (const { about, misses } of unanswered) {
       if (this.#closed) return;
-      this.#listener.unanswered(this.#subscription, about, { misses, due, followed: conversation.followed });
+      const { followed } = conversation;
+      this.#listener.unanswered(this.#subscription, about, { misses, due, followed, begunSince: this.begunSince() });
     }
+  }
+
+  /** There was a sign of life: what has begun until now is another application. */
+  heard(): void {
+    this.#begunSince = undefined;
+  }
+
+  /** A subscription of its client, user and name has begun. Whether this connection works is not known until something comes through it. */
+  begun(id: string): void {
+    this.#begunSince ??= new Map();
+    this.#begunSince.set(id, runningTime(this.#clock));
+    this.channel.probe?.();
+  }
+
+  /**
+   * Subscriptions as which its application may have been started again, since nothing was heard of it from before they began on (ERR-8).
+   * @param isSilent whether it is known to have been silent for longer than a sign of life takes
+   */
+  begunSince(isSilent = false): readonly string[] {
+    if (!this.#begunSince) return [];
+    const until = isSilent ? Number.POSITIVE_INFINITY : runningTime(this.#clock) - PROBE_MS;
+    return [...this.#begunSince].filter(([, at]) => at <= until).map(([id]) => id);
   }
 
   /** Takes a text frame from the subscriber (ERR-1). */
   received(text: string): void {
+    this.heard();
     const message = parseSubscriberMessage(text);
     if (message.kind === 'ping') this.#pong();
     else if (message.kind === 'answer') this.answered(message.id, message.status, message.reason);

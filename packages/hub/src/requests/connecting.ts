@@ -12,8 +12,10 @@ export interface ConnectedSubscriber {
   received(text: string): void;
   /** An answer arrived some other way. */
   answered(eventId: string, status: number): void;
-  /** The socket is gone, with the WebSocket close code. */
-  closed(code: number): void;
+  /** There was a sign of life, such as the answer to a ping. */
+  heard(): void;
+  /** The socket is gone, with the WebSocket close code. @param isSilent whether it was closed since there was no sign of life */
+  closed(code: number, isSilent?: boolean): void;
 }
 
 /** An endpoint that can be connected to, and whose it is. */
@@ -75,7 +77,8 @@ export class Connecting {
     return {
       received: (text) => socket.received(text),
       answered: (eventId, status) => socket.answered(eventId, status),
-      closed: (code) => session.disconnected(socket, code),
+      heard: () => socket.heard(),
+      closed: (code, isSilent) => session.disconnected(socket, code, isSilent),
     };
   }
 }

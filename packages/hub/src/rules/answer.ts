@@ -2,7 +2,7 @@
 import { changesContext } from './changes-context.ts';
 import { type Decision, done, type SessionCommand } from './commands.ts';
 import type { Awaited } from './conversation.ts';
-import { marked } from './following.ts';
+import { marked, withSuccessors } from './following.ts';
 import { ended } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
@@ -112,7 +112,11 @@ export function noAnswer(state: SessionState, command: NoAnswer, now: number, po
   const after = silent ? marked(told.state, subscription, mark) : told.state;
   if (due && misses >= policy.maxMisses) {
     const reason = `${policy.maxMisses} events in a row were not answered`;
-    return done(ended(after, [id], now, false), ...told.effects, { kind: 'ended', ids: [id], reason });
+    return done(ended(withSuccessors(after, id, command.begunSince), [id], now, false), ...told.effects, {
+      kind: 'ended',
+      ids: [id],
+      reason,
+    });
   }
   return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now }, ...told.effects);
 }

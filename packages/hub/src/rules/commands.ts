@@ -111,6 +111,8 @@ export type SessionCommand =
         readonly followed?: number;
         /** Whether it was still being sent what it had missed. */
         readonly behind?: boolean;
+        /** Subscriptions of its client, user and name that began since it was last heard of (ERR-8). */
+        readonly begunSince?: readonly string[];
       }[];
     } & Made)
   /** Time has passed: leases, grace times and hold-offs that are over (SUB-5, SUB-11, SUB-13, ERR-3). */
@@ -140,6 +142,8 @@ export type SessionCommand =
       readonly due: boolean;
       /** Number of the last context change that it followed. */
       readonly followed?: number;
+      /** Subscriptions of its client, user and name that began since it was last heard of (ERR-8). */
+      readonly begunSince?: readonly string[];
     } & Made)
   /** The answer to a context change is not there yet; it may still come in time (ERR-8). */
   | {

@@ -1,7 +1,7 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
 import { eventDefinition } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
-import { awaited, cleared, marked, withoutSuccessors } from './following.ts';
+import { awaited, cleared, marked, withoutSuccessors, withSuccessors } from './following.ts';
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
@@ -129,7 +129,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
   const left: string[] = [];
   const lost: { subscription: Subscription; how: string }[] = [];
   let after = state;
-  for (const { id, code, followed = 0, behind } of command.closed) {
+  for (const { id, code, followed = 0, behind, begunSince } of command.closed) {
     const subscription = state.subscriptions.get(id);
     if (!isHere(subscription, command.node)) continue;
     if (code === NORMAL) {
@@ -156,8 +156,10 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     if (code === GOING_AWAY) continue;
     lost.push({ subscription, how });
     // ERR-8: why it did not follow before is still why, whether it comes back or not.
-    if (before && before.why !== 'lost' && before.why !== 'waiting') continue;
-    after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed > 0 && { followed }) });
+    if (!before || before.why === 'lost' || before.why === 'waiting') {
+      after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed > 0 && { followed }) });
+    }
+    after = withSuccessors(after, id, begunSince);
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;
   const effects: Effect[] = [];

@@ -116,8 +116,15 @@ function withoutSuccessor(marks: Marks, successor: string): Marks {
  * The marks after a subscription has ended. One that was lost and whose application was started again meanwhile is about
  * that one now: what is known of the successor says more. Each successor stands in for one application only, since two windows of one
  * user and client are two applications.
+ * @param standIns takes the successors
  */
-function marksAfterEnd(state: SessionState, marks: Marks, id: string, inGoodOrder: boolean): Marks {
+function marksAfterEnd(
+  state: SessionState,
+  marks: Marks,
+  id: string,
+  inGoodOrder: boolean,
+  standIns: Set<string>,
+): Marks {
   const following = new Map(marks);
   const held = following.get(id);
   const neverConnected = state.subscriptions.get(id)?.presence?.is === 'awaited';
@@ -131,6 +138,7 @@ function marksAfterEnd(state: SessionState, marks: Marks, id: string, inGoodOrde
     const isYetToConnect = successor !== undefined && state.subscriptions.get(successor)?.presence?.is === 'awaited';
     if (!inGoodOrder && isYetToConnect && !following.has(successor)) following.set(successor, { ...mark, why });
   }
+  if (successor !== undefined) standIns.add(successor);
   // Who never connected did not stand in for anybody.
   const used = neverConnected ? id : successor;
   return used === undefined ? following : withoutSuccessor(following, used);
@@ -139,10 +147,17 @@ function marksAfterEnd(state: SessionState, marks: Marks, id: string, inGoodOrde
 /** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
 export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
   if (state.following.size === 0) return state;
-  const following = new Map(ids.reduce((marks, id) => marksAfterEnd(state, marks, id, inGoodOrder), state.following));
+  const standIns = new Set<string>();
+  const left = ids.reduce((marks, id) => marksAfterEnd(state, marks, id, inGoodOrder, standIns), state.following);
+  const following = new Map(left);
   const ended = [...following].filter(([, one]) => one.ended);
   for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
-  return { ...state, following };
+  const subscriptions = new Map(state.subscriptions);
+  for (const id of standIns) {
+    const standIn = subscriptions.get(id);
+    if (standIn) subscriptions.set(id, { ...standIn, standsIn: true });
+  }
+  return { ...state, following, ...(standIns.size > 0 && { subscriptions }) };
 }
 
 /**
@@ -150,21 +165,43 @@ export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrde
  * come back yet: its mark stays until it has ended.
  */
 export function taken(state: SessionState, subscription: Subscription): SessionState {
-  const { id, clientId, subscriberName, user } = subscription;
-  const earlier = [...state.following].filter(
-    ([, one]) => one.clientId === clientId && one.subscriberName === subscriberName && one.user === user,
-  );
+  const { id } = subscription;
+  const earlier = [...state.following].filter(([, one]) => isSameApplication(one, subscription));
   const following = new Map(state.following);
   const over = earlier.find(([, one]) => one.ended);
   if (over) {
     const [old, { ended: _, ...mark }] = over;
     following.delete(old);
-    return { ...state, following: following.set(id, mark) };
+    const subscriptions = new Map(state.subscriptions).set(id, { ...subscription, standsIn: true });
+    return { ...state, subscriptions, following: following.set(id, mark) };
   }
   const lost = earlier.filter(([old, mark]) => isLost(state, old, mark));
   if (lost.length === 0) return state;
   for (const [old, mark] of lost) following.set(old, { ...mark, successors: [...(mark.successors ?? []), id] });
   return { ...state, following };
+}
+
+type Application = Pick<Subscription, 'clientId' | 'user' | 'subscriberName'>;
+
+/** Whether two subscriptions are of one client, user and name. */
+export function isSameApplication(one: Application, other: Application): boolean {
+  return one.clientId === other.clientId && one.user === other.user && one.subscriberName === other.subscriberName;
+}
+
+/**
+ * The session after a subscriber was lost, or fell silent, that was not heard of since others of its client, user and name subscribed: its
+ * connection was gone by then, though that was noticed later.
+ */
+export function withSuccessors(state: SessionState, id: string, begunSince: readonly string[] = []): SessionState {
+  const held = state.following.get(id);
+  if (!held) return state;
+  const begun = begunSince.filter((one) => {
+    const subscription = state.subscriptions.get(one);
+    return subscription && !subscription.standsIn && isSameApplication(subscription, held);
+  });
+  if (begun.length === 0) return state;
+  const successors = [...new Set([...(held.successors ?? []), ...begun])];
+  return { ...state, following: new Map(state.following).set(id, { ...held, successors }) };
 }
 
 /** The session after a lost subscriber came back: whoever subscribed meanwhile is another application. */

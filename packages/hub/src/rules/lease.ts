@@ -96,9 +96,10 @@ export function overdue(
 
 /** The session without these subscriptions. @param inGoodOrder whether they are known to follow nothing any more (ERR-8) */
 export function ended(state: SessionState, ids: readonly string[], now: number, inGoodOrder: boolean): SessionState {
-  const subscriptions = new Map(state.subscriptions);
+  const after = afterEnd(state, ids, inGoodOrder);
+  const subscriptions = new Map(after.subscriptions);
   for (const id of ids) subscriptions.delete(id);
-  return { ...afterEnd(state, ids, inGoodOrder), subscriptions, changedAt: now };
+  return { ...after, subscriptions, changedAt: now };
 }
 
 /** Ends subscriptions with a reason that their subscribers get (SUB-10). */

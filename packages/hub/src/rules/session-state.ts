@@ -176,6 +176,8 @@ export interface Subscription {
    * null for nothing.
    */
   readonly told?: ToldContext | null;
+  /** Whether it was taken for the successor of one that has ended, see `FollowingMark`: it is that of no other. */
+  readonly standsIn?: true;
 }
 
 /** What the Hub holds of one subscriber that does not follow the context (ERR-8); `NotFollowing` is what it publishes of it. */
@@ -202,8 +204,8 @@ export interface FollowingMark {
   /** Whether it is a callback that could not be reached, so that its application may be gone. */
   readonly unreached?: true;
   /**
-   * Subscriptions that began while this one was lost, with its client, user and name, oldest first: its application may have been started
-   * again as one of them. Forgotten if this one comes back.
+   * Subscriptions that began while this one was lost, or since it was last heard of, with its client, user and name, oldest first: its
+   * application may have been started again as one of them. Forgotten if this one comes back.
    */
   readonly successors?: readonly string[];
 }

@@ -44,7 +44,7 @@ class Windows extends Trial {
     this.decide({ kind: 'answer', id, about, outcome, how: outcome, ...(unreached && { unreached }), ...MADE });
   }
 
-  silence(id: string, misses = 1): void {
+  silence(id: string, misses = 1, begunSince: readonly string[] = []): void {
     const number = this.state.changedBy;
     const about = {
       id: `e${number}`,
@@ -53,11 +53,11 @@ class Windows extends Trial {
       originalName: 'Patient-open',
       sentAt: this.now,
     };
-    this.decide({ kind: 'no-answer', id, about, misses, due: true, ...MADE });
+    this.decide({ kind: 'no-answer', id, about, misses, due: true, begunSince, ...MADE });
   }
 
-  close(id: string, code: number, followed = 0): void {
-    this.decide({ kind: 'disconnect', node: 'n', closed: [{ id, code, followed }], ...MADE });
+  close(id: string, code: number, followed = 0, begunSince: readonly string[] = []): void {
+    this.decide({ kind: 'disconnect', node: 'n', closed: [{ id, code, followed, begunSince }], ...MADE });
   }
 
   comeBack(id: string, seen?: number): boolean {
@@ -418,9 +418,13 @@ const STEPS = [
   'refuses',
   'loses',
   'crashes',
+  'crashes unnoticed',
+  'is noticed',
+  'is denied unnoticed',
   'restarts',
   'returns',
   'waits',
+  'leaves',
   'denied',
 ] as const;
 
@@ -429,6 +433,8 @@ class RandomWindows {
   readonly #session = new Windows();
   readonly #processes: Process[] = [];
   #started = 0;
+  /** Connections that are broken, and that the Hub takes for working, with what has subscribed since. */
+  readonly #broken = new Map<string, string[]>();
   #current: string | undefined;
 
   #presence({ id }: Process): string | undefined {
@@ -443,11 +449,13 @@ class RandomWindows {
   #subscribe(one: Process): void {
     one.id = `s${++this.#started}`;
     this.#session.start(one.id);
+    for (const begun of this.#broken.values()) begun.push(one.id);
   }
 
   /** Another window, while nobody is lost: afterwards it would be taken for the one that was lost. */
   start(): void {
-    if (this.#processes.length >= 6 || this.#processes.some((one) => this.#presence(one) !== 'connected')) return;
+    if (this.#processes.length >= 6 || this.#broken.size > 0) return;
+    if (this.#processes.some((one) => this.#presence(one) !== 'connected')) return;
     const one: Process = { id: '', isRunning: true, shows: undefined };
     this.#processes.push(one);
     this.#subscribe(one);
@@ -479,7 +487,9 @@ class RandomWindows {
 
   denied(which: number): void {
     const one = this.#one(which, (each) => each.isRunning && this.#presence(each) === 'connected');
-    if (one && one.shows !== this.#current) this.#session.silence(one.id, 3);
+    if (!one || one.shows === this.#current) return;
+    this.#noticeAll();
+    this.#session.silence(one.id, 3);
   }
 
   /** Its connection is gone, and it runs on. */
@@ -496,6 +506,30 @@ class RandomWindows {
     if (this.#presence(one) === 'connected') this.#session.close(one.id, 1006);
   }
 
+  'crashes unnoticed'(which: number): void {
+    const one = this.#one(which, (each) => each.isRunning && this.#presence(each) === 'connected');
+    if (!one) return;
+    one.isRunning = false;
+    one.shows = undefined;
+    this.#broken.set(one.id, []);
+  }
+
+  'is noticed'(which: number): void {
+    const [id, begun] = [...this.#broken][which % Math.max(1, this.#broken.size)] ?? [];
+    if (id === undefined) return;
+    this.#broken.delete(id);
+    this.#session.close(id, 1006, 0, begun);
+  }
+
+  'is denied unnoticed'(which: number): void {
+    const [id, begun] = [...this.#broken][which % Math.max(1, this.#broken.size)] ?? [];
+    if (id === undefined || begun === undefined || this.#current === undefined) return;
+    // What broke earlier is noticed earlier.
+    while (this.#broken.keys().next().value !== id) this['is noticed'](0);
+    this.#broken.delete(id);
+    this.#session.silence(id, 3, begun);
+  }
+
   restarts(which: number): void {
     const one = this.#one(which, ({ isRunning }) => !isRunning);
     if (!one) return;
@@ -508,7 +542,22 @@ class RandomWindows {
     if (one && !this.#session.comeBack(one.id)) this.#subscribe(one);
   }
 
+  /** Its user closes it. The Hub notices a broken connection within seconds. */
+  leaves(which: number): void {
+    const one = this.#one(which, (each) => each.isRunning && this.#presence(each) === 'connected');
+    if (!one) return;
+    this.#noticeAll();
+    this.#processes.splice(this.#processes.indexOf(one), 1);
+    this.#session.close(one.id, 1000);
+  }
+
+  /** What is broken is noticed before another subscription is over. */
+  #noticeAll(): void {
+    while (this.#broken.size > 0) this['is noticed'](0);
+  }
+
   waits(_: number, by: number): void {
+    this.#noticeAll();
     this.#session.pass((by % 5) * 30_000);
   }
 
@@ -523,6 +572,7 @@ class RandomWindows {
 
   /** Whoever runs is back and follows. */
   rest(): void {
+    this.#noticeAll();
     for (const one of this.#processes) {
       if (one.isRunning && this.#presence(one) !== 'connected') {
         if (!this.#session.comeBack(one.id)) this.#subscribe(one);

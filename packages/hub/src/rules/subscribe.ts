@@ -95,7 +95,7 @@ function renewed(
   now: number,
   { profile }: Policy,
 ): Decision {
-  const { node, presence, after, told } = held;
+  const { node, presence, after, told, standsIn } = held;
   const subscription: Subscription = {
     ...next,
     id: held.id,
@@ -104,6 +104,7 @@ function renewed(
     ...(presence && { presence }),
     ...(after !== undefined && { after }),
     ...(told !== undefined && { told }),
+    ...(standsIn && { standsIn }),
   };
   const isSent = held.channel === 'webhook' || presence?.is === 'connected';
   const event = isSent ? lastStandingOpenSince(state, subscription, held.events) : undefined;
@@ -142,9 +143,10 @@ function added(
   const until = now - pausedMs;
   const late = [...state.subscriptions.values()].filter((one) => one.channel === 'websocket' && hasEnded(one, until));
   const ids = late.map(({ id }) => id);
-  const own = { ...subscription, after: state.nextNumber - 1 };
   const room = ids.length > 0 ? ended(state, ids, now, false) : state;
-  const joined = taken(withSubscription(room, own, now), own);
+  const asked = { ...subscription, after: state.nextNumber - 1 };
+  const joined = taken(withSubscription(room, asked, now), asked);
+  const own = joined.subscriptions.get(asked.id) ?? asked;
   // A callback is called at once; who is to connect is sent something once it has (SUB-7).
   const event = own.channel === 'webhook' ? lastStandingOpen(state, own, profile.derivesOpens) : undefined;
   const sent = own.channel === 'webhook' ? withSent(joined, own, event?.number, profile.derivesOpens) : joined;

@@ -75,7 +75,7 @@ async function settle(): Promise<void> {
 }
 
 /** Peers that connect at a clock that the test moves. */
-function server() {
+function server(pingMs = 1e9) {
   let now = 0;
   const timers: { readonly at: number; readonly run: () => void }[] = [];
   const after = (ms: number, run: () => void) => {
@@ -85,7 +85,7 @@ function server() {
   let connect: (peer: Channel) => object;
   let endpoint: FoundEndpoint;
   const hub = { findEndpoint: async () => endpoint, connect: async (_: unknown, peer: Channel) => connect(peer) };
-  const sockets = new Sockets({ hub: hub as unknown as Hub, clock: { now: () => now, after }, pingMs: 1e9 });
+  const sockets = new Sockets({ hub: hub as unknown as Hub, clock: { now: () => now, after }, pingMs });
   const passSecond = async (): Promise<void> => {
     now += 1_000;
     const due = timers.filter(({ at }) => at > now - 1_000 && at <= now);
@@ -105,13 +105,19 @@ function server() {
 /** One peer that has connected. @param onConnect is given what the Hub does then */
 async function connected(sockets: Sockets, onConnect: (connect: (peer: Channel) => object) => void) {
   let closed = false;
+  let silent: boolean | undefined;
+  let signs = 0;
   const taken: string[] = [];
   const connection = {
     received: (text: string) => {
       taken.push(text);
     },
-    closed: () => {
+    heard: () => {
+      signs += 1;
+    },
+    closed: (_: number, isSilent: boolean) => {
       closed = true;
+      silent = isSilent;
     },
   };
   let channel: Channel | undefined;
@@ -131,7 +137,7 @@ async function connected(sockets: Sockets, onConnect: (connect: (peer: Channel) 
   while (client.read() === null) await nextTurn();
   client.resume();
   assert.ok(channel);
-  return { client, channel, taken, isClosed: () => closed };
+  return { client, channel, taken, isClosed: () => closed, signsOfLife: () => signs, isSilent: () => silent };
 }
 
 const SENT = 10_000;
@@ -168,6 +174,41 @@ test('SUB-7 answers to events are read as they come, however many events were se
   assert.ok(taken.length < SENT + 6_000, `${taken.length}`);
   for (let seconds = 0; seconds < 20 && taken.length < 2 * SENT; seconds++) await passSecond();
   assert.equal(taken.length, 2 * SENT);
+  sockets.end();
+});
+
+test('ERR-8 a peer that is asked for a sign of life has given one with a pong or a ping, and with no end of its connection', async () => {
+  for (const [what, opcode] of [
+    ['a pong', 10],
+    ['a ping', 9],
+  ] as const) {
+    const { sockets, client, channel, signsOfLife } = await server().join();
+    channel.probe?.();
+    await settle();
+    assert.equal(signsOfLife(), 0, what);
+    client.write(frame(opcode, ''));
+    await settle();
+    assert.equal(signsOfLife(), 1, what);
+    sockets.end();
+  }
+  const { sockets, client, isClosed, isSilent, signsOfLife } = await server().join();
+  client.end();
+  await settle();
+  assert.deepEqual([isClosed(), isSilent(), signsOfLife()], [true, false, 0]);
+  sockets.end();
+});
+
+test('ERR-3, ERR-8 a peer that is silent from one ping to the next is closed as silent, however late it was asked for a sign of life', async () => {
+  const { sockets, client, channel, passSecond, isClosed, isSilent } = await server(1000).join();
+  await passSecond();
+  client.write(frame(10, ''));
+  await settle();
+  channel.probe?.();
+  await passSecond();
+  assert.equal(isClosed(), false, 'it was heard of since the last ping');
+  channel.probe?.();
+  await passSecond();
+  assert.deepEqual([isClosed(), isSilent()], [true, true]);
   sockets.end();
 });
 

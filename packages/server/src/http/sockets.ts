@@ -44,6 +44,8 @@ export function refuseUpgrade(socket: Duplex, status: string, reason: string): v
 class Peer implements Channel, FrameListener {
   /** Whether anything came since the last ping. */
   heard = true;
+  /** Whether its socket was ended since it was silent. */
+  isSilent = false;
   connection: ConnectedSubscriber | undefined;
   readonly frames: InboundFrames;
   readonly #socket: PeerSocket;
@@ -78,6 +80,13 @@ class Peer implements Channel, FrameListener {
   pong(): void {
     this.heard = true;
     this.frames.pong();
+    this.connection?.heard();
+  }
+
+  pinged(): void {
+    this.heard = true;
+    this.frames.count();
+    this.connection?.heard();
   }
 
   close(code: number, reason: string): void {
@@ -104,10 +113,15 @@ class Peer implements Channel, FrameListener {
   /** Pings the peer, or ends its socket when it has been silent since the last ping. */
   check(heardAll: boolean): void {
     if (!this.heard && heardAll) {
+      this.isSilent = true;
       this.terminate();
       return;
     }
     this.heard = false;
+    this.probe();
+  }
+
+  probe(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.frames.awaitPong();
     this.#socket.ping();
@@ -133,8 +147,11 @@ function hear(this: WebSocket): void {
 
 /** `ws` has answered it, and ends a connection on which too many answers wait to be read. */
 function pinged(this: WebSocket): void {
-  peerOf(this)?.frames.count();
+  peerOf(this)?.pinged();
 }
+
+/** Protocol errors and broken connections end in a close, which is what counts. */
+function failed(): void {}
 
 function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
   // A binary frame is no answer, whatever it holds.
@@ -172,7 +189,7 @@ export class Sockets {
       const peer = peerOf(this);
       if (!peer) return;
       if (peers.delete(peer)) peer.frames.end();
-      peer.connection?.closed(code);
+      peer.connection?.closed(code, peer.isSilent);
     };
     this.#pingedAt = runningTime(clock);
     this.#cancelPing = clock.after(pingMs, () => this.#ping());
@@ -217,8 +234,7 @@ export class Sockets {
     socket.on('ping', pinged);
     socket.on('pong', hear);
     socket.on('close', this.#closed);
-    // Protocol errors end in a close, which is what counts.
-    socket.on('error', hear);
+    socket.on('error', failed);
     ShortFrames.read(stream, peer);
     // What the client says first is read once the Hub knows it.
     socket.pause();
