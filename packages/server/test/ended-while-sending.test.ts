@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { findDoor } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
 import { ConsolePerson } from './console-person.ts';
-import { type Asked, address, rowOf, served, started } from './every-route.ts';
+import { type Asked, address, rowOf, served, started, WriteCount } from './every-route.ts';
 import { Backend } from './harness.ts';
 
 const SCOPE = 'fhircast/*.* hub/session.read hub/session.write system/*.cruds';
@@ -25,21 +25,7 @@ const note = (message: unknown): void => {
   arrived.set(String(request.headers['x-request-id']), request);
 };
 
-/** Writes that stores were asked for. */
-let writes = 0;
-
-function counted<T extends object>(store: T, methods: readonly string[]): T {
-  return new Proxy(store, {
-    get: (target, name) => {
-      const method = Reflect.get(target, name);
-      if (typeof method !== 'function') return method;
-      return (...args: unknown[]) => {
-        if (methods.includes(String(name))) writes += 1;
-        return method.apply(target, args);
-      };
-    },
-  });
-}
+const count = new WriteCount();
 
 /** Who asks, and what ends it. */
 interface Sender {
@@ -65,7 +51,7 @@ async function send(port: number, route: string, type: string, body: string, sen
   while (!isAnswered && arrived.get(id)?.readableFlowing !== true) await new Promise((next) => setImmediate(next));
   assert.ok(!isAnswered, `${route} answers before the body: ${isAnswered && (await answer)}`);
   await sender.end?.();
-  writes = 0;
+  count.writes = 0;
   socket.write(body);
   const text = await answer;
   return Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1]);
@@ -78,11 +64,7 @@ describe('TOK-6 access that ends between head and body', () => {
 
   before(async () => {
     subscribe('http.server.request.start', note);
-    asked = await started(1, (store) => ({
-      ...store,
-      records: counted(store.records, ['put', 'putAll', 'delete', 'deleteBy']),
-      sessions: counted(store.sessions, ['commit', 'commitAll', 'create', 'remove']),
-    }));
+    asked = await started(1, count.over);
     port = asked.lockstep.port;
     other = await ConsolePerson.signIn(asked.lockstep.origin, { sample: 'admin' });
   });
@@ -119,7 +101,7 @@ describe('TOK-6 access that ends between head and body', () => {
     const wrong: string[] = [];
     for (const [route, type, body] of routes) {
       const status = await send(port, route, type, body, await sender());
-      if (status !== 401 || writes > 0) wrong.push(`${route} ${type}: ${status}, ${writes} writes`);
+      if (status !== 401 || count.writes > 0) wrong.push(`${route} ${type}: ${status}, ${count.writes} writes`);
     }
     assert.deepEqual(wrong, []);
   }

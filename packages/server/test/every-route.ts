@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Lockstep, startLockstep } from '@lockstep/server';
+import { type Config, type Lockstep, startLockstep } from '@lockstep/server';
 import type { RecordStore } from '@lockstep/store';
 import { openStore, type ServerStore } from '../src/store.ts';
 import { ConsolePerson } from './console-person.ts';
@@ -383,6 +383,31 @@ export async function ask(asked: Asked, route: string, { as, params, query = '',
   });
 }
 
+/** Counts the writes that stores are asked for. */
+export class WriteCount {
+  writes = 0;
+
+  readonly over = (store: ServerStore): ServerStore => ({
+    ...store,
+    records: this.#of(store.records, ['put', 'putAll', 'delete', 'deleteBy']),
+    sessions: this.#of(store.sessions, ['commit', 'erase']),
+  });
+
+  #of<T extends object>(store: T, methods: readonly string[]): T {
+    for (const name of methods) assert.equal(typeof Reflect.get(store, name), 'function', `a store without ${name}`);
+    return new Proxy(store, {
+      get: (target, name) => {
+        const method = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return (...args: unknown[]) => {
+          if (methods.includes(String(name))) this.writes += 1;
+          return method.apply(target, args);
+        };
+      },
+    });
+  }
+}
+
 /** Works through a list, some at a time. */
 async function each(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
   for (let from = 0; from < count; from += 50) {
@@ -392,10 +417,14 @@ async function each(count: number, work: (index: number) => Promise<unknown>): P
 
 /**
  * A server with so many users, apps of one origin, patients, tokens and sessions of one client.
- * @param over stands between the server and its store
+ * @param over stands between the server and its store @param more settings that differ from those of tests
  */
-export async function started(count: number, over: (store: ServerStore) => ServerStore): Promise<Asked> {
-  const config = testConfig();
+export async function started(
+  count: number,
+  over: (store: ServerStore) => ServerStore,
+  more: Partial<Config> = {},
+): Promise<Asked> {
+  const config = testConfig(more);
   let records!: RecordStore;
   const lockstep = await startLockstep(config, async (opened) => {
     const store = await openStore(opened);

@@ -17,12 +17,19 @@ export function readBodies(app: FastifyInstance): void {
 /** What a page says while the store cannot be reached: what was asked for may have been done, and can be asked again. */
 const STORE_AWAY: Sentence = 'Lockstep cannot reach its store just now. Try again in a moment.';
 const RECORD_AWAY: Sentence = 'The FHIR server cannot answer just now. Try again in a moment.';
+const UNRECORDED: Sentence = 'Lockstep cannot record what is done just now, so nothing is done. Try again in a moment.';
 /** s after which to ask again, where what failed does not say it. */
 const RETRY_AFTER = 5;
 
 /** What a page says about what cannot be asked now. */
 export function awayOf(error: Error): Sentence {
+  if (isUnrecorded(error)) return UNRECORDED;
   return error instanceof RecordUnavailable ? RECORD_AWAY : STORE_AWAY;
+}
+
+/** Whether something is refused since the audit trail cannot be written: the server that holds the trail says so. */
+function isUnrecorded(error: Error): boolean {
+  return (error as { readonly reason?: unknown }).reason === 'audit-unavailable';
 }
 
 /** Whether a browser shows what it is answered: programs get JSON at the same addresses. */
@@ -68,7 +75,10 @@ export function answerErrors(
       const wait = error instanceof StoreUnavailable ? error.retryAfterSeconds : RETRY_AFTER;
       reply.header('retry-after', String(wait));
       if (shown) return shown(request, reply, new PageError('temporarily_unavailable', awayOf(error), 503));
-      return reply.code(503).send({ error: 'temporarily_unavailable' });
+      return reply.code(503).send({
+        error: 'temporarily_unavailable',
+        ...(isUnrecorded(error) && { error_description: error.message }),
+      });
     }
     logger.error({ err: error, route: request.routeOptions.url }, 'request failed');
     if (shown)

@@ -134,6 +134,7 @@ export const SENTENCES = [
   'This form came from another site.',
   'Send a JSON object.',
   'The FHIR server cannot answer just now. Try again in a moment.',
+  'Lockstep cannot record what is done just now, so nothing is done. Try again in a moment.',
   'Lockstep cannot reach its store just now. Try again in a moment.',
   'Lockstep could not do this. Try again.',
   'Too many requests come from your network. Wait a moment, then load this page again.',

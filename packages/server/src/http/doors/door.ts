@@ -50,9 +50,16 @@ export interface Door {
   /** Whether pages of every origin may read the answers. */
   readonly shared: boolean;
   /** What is recorded; or why nothing is. */
-  readonly audit: Act | { readonly none: string };
+  readonly audit:
+    | Act
+    | { readonly none: string /** Whether the handler records acts of its own. */; readonly acts?: boolean };
   /** Whether requests are counted here, before anything else; `handler` where what is behind takes from the same limiter. */
   readonly limit: 'door' | 'handler';
+}
+
+/** Whether what is done at a door needs a record: nothing is, while the audit cannot be written and its setting says `refuse`. */
+export function needsRecord({ audit }: Pick<Door, 'audit'>): boolean {
+  return typeof audit === 'string' || audit.acts === true;
 }
 
 /** A row of the table of doors. */

@@ -2,11 +2,11 @@
  * Every door of the server, route by route. A route without a row of its own stops the start: decide here who may come in and
  * what is recorded. What shows patients to a person who is signed in is recorded.
  */
-import type { Act, Authentication, DoorRow } from './door.ts';
+import type { Authentication, Door, DoorRow } from './door.ts';
 
 type Decided = Omit<DoorRow, 'methods' | 'path'>;
 
-function door(authentication: Authentication, audit: Act | { readonly none: string }): Decided {
+function door(authentication: Authentication, audit: Door['audit']): Decided {
   return { authentication, audit, shared: false, limit: 'door' };
 }
 
@@ -18,6 +18,7 @@ const PUBLISHED = door('none', { none: 'a published document' });
 const PREFLIGHT = door('none', { none: 'a preflight of a browser' });
 const PAGE = door('none', { none: 'files of pages, the same for everybody' });
 const STEP = limitedInside(door('handler', { none: 'a step of a sign-in; what it ends with is recorded' }));
+const BY_ITSELF = { none: 'a step of several; its handler records what is done', acts: true };
 const OF_APPLICATIONS = door('browser', { none: 'shows applications and what they ask for, no patient' });
 const OF_USERS = door('browser', { none: 'shows users of the server, no patient' });
 const OF_TESTS = door('browser', { none: 'shows tests of Hubs, whose patients are invented' });
@@ -91,7 +92,8 @@ export const DOORS: readonly DoorRow[] = [
     STEP,
   ),
   ...rows('POST', '/auth/interaction/:uid', ['outside', 'patient', 'encounter', 'session', 'cancel'], STEP),
-  ...rows('POST', '/auth', ['authorize', 'outside', 'second-factor', 'backchannel-logout', 'userinfo'], STEP),
+  ...rows('POST', '/auth', ['second-factor', 'backchannel-logout'], limitedInside(door('handler', BY_ITSELF))),
+  ...rows('POST', '/auth', ['authorize', 'outside', 'userinfo'], STEP),
 
   // Administration by commands on this machine.
   row('POST', '/api/admin/token', door('folder', 'token')),

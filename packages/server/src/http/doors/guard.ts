@@ -6,7 +6,7 @@ import { unrecorded } from '../../audit/request-audit.ts';
 import { begunOf, type Caller } from '../begun-requests.ts';
 import { RequestRefused } from '../failure.ts';
 import { traceOf } from '../request-id.ts';
-import { type DoorRow, findDoor, SMALL_BODY } from './door.ts';
+import { type DoorRow, findDoor, needsRecord, SMALL_BODY } from './door.ts';
 import type { Limiter } from './limiter.ts';
 
 declare module 'fastify' {
@@ -131,7 +131,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
     reply.header('retry-after', RETRY_AFTER);
     throw new RequestRefused('too-many-requests', TOO_MANY);
   }
-  if (parts.audit && !parts.audit.admits && typeof door.audit === 'string') {
+  if (parts.audit && !parts.audit.admits && needsRecord(door)) {
     throw unrecorded();
   }
   // The handler looks for a token in the form once that is read.
@@ -148,9 +148,10 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
  * @throws RequestRefused
  */
 async function admitOnceMore(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
-  const { body, caller, routeOptions } = request;
+  const { body, caller } = request;
+  const door = request.routeOptions.config?.door;
   if (body === undefined || body === null || begunOf(request.raw)?.published) return;
-  if (parts.audit && !parts.audit.admits && typeof routeOptions.config?.door?.audit === 'string') throw unrecorded();
+  if (parts.audit && !parts.audit.admits && door && needsRecord(door)) throw unrecorded();
   if (!caller) return;
   const { authorization } = request.headers;
   const found = parts.tokens.known(authorization) ?? (await parts.tokens.find(authorization));
