@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
-import { TokenDoor } from '@lockstep/smart';
+import { TokenDoor, type TokenInfo } from '@lockstep/smart';
 import Fastify from 'fastify';
 import { doorFinder, findDoor, SMALL_BODY } from '../src/http/doors/door.ts';
 import { DOORS } from '../src/http/doors/doors.ts';
-import { guardDoors } from '../src/http/doors/guard.ts';
+import { guardDoors, mayCome } from '../src/http/doors/guard.ts';
 import { Limiter } from '../src/http/doors/limiter.ts';
 import { Backend, EVERYTHING, testConfig, withLockstep } from './harness.ts';
 
@@ -300,6 +300,23 @@ describe('every door of the server', () => {
       },
       { rateLimit: 100 },
     ));
+
+  it('takes nothing from the shares of others once it refuses: of a flood only what is let in counts', () => {
+    const limiter = new Limiter(100, () => 0);
+    const admitted = (clientId: string, user: string, audit: 'fhir' | 'publish'): number => {
+      const caller = { clientId, user } as TokenInfo;
+      const come = () => mayCome('192.0.2.1', caller, { audit }, limiter);
+      return Array.from({ length: 5_000 }, come).filter(Boolean).length;
+    };
+    assert.equal(admitted('flood', 'one', 'fhir'), 40);
+    assert.equal(admitted('flood', 'one', 'publish'), 160, 'the same client at the Hub');
+    assert.equal(admitted('flood', 'two', 'publish'), 0, 'the client has had its share');
+    assert.equal(admitted('other', 'one', 'publish'), 0, 'the person has had their share');
+    for (let clients = 0; clients < 9; clients += 1) {
+      assert.equal(admitted(`c${clients}`, `p${clients}`, 'publish'), 200, 'others at the same address');
+    }
+    assert.equal(admitted('last', 'last', 'publish'), 0, 'the address has had its share');
+  });
 
   it('says what every answer is, and forbids browsers to guess it; by https it has them come back by https only', async () => {
     const local = testConfig(EVERYTHING_ON);

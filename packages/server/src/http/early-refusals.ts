@@ -29,6 +29,8 @@ ${new PageLanguages()
 export class EarlyRefusals {
   readonly #https: boolean;
   readonly #count: CountRequest;
+  /** By the path of the door and the reason: a flood is answered with what was made once. */
+  readonly #bodies = new Map<string, readonly [type: string, text: string, bytes: number]>();
 
   /** @param options.https whether clients reach the server by https */
   constructor({ https, count }: { readonly https: boolean; readonly count: CountRequest }) {
@@ -49,17 +51,28 @@ export class EarlyRefusals {
     headers: OutgoingHttpHeaders = {},
   ): void {
     const { status } = SAID[reason];
-    const [type, text] = bodyOf(door.path, reason);
+    const [type, text, bytes] = this.#bodyOf(door.path, reason);
     response.writeHead(status, {
       ...doorHeaders(door, request.headers, requestId(request), this.#https),
       'cache-control': 'no-store',
       'content-type': type,
-      'content-length': Buffer.byteLength(text),
+      'content-length': bytes,
       ...(status === 429 && { 'retry-after': RETRY_AFTER }),
       ...headers,
     });
     response.end(text);
     this.#count({ method: request.method ?? '', route: door.path, status }, 0, request.headers);
+  }
+
+  #bodyOf(path: string, reason: EarlyReason): readonly [type: string, text: string, bytes: number] {
+    const name = `${reason} ${path}`;
+    let made = this.#bodies.get(name);
+    if (!made) {
+      const [type, text] = bodyOf(path, reason);
+      made = [type, text, Buffer.byteLength(text)];
+      this.#bodies.set(name, made);
+    }
+    return made;
   }
 }
 

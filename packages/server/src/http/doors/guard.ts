@@ -173,7 +173,10 @@ export function addressCaller(ip: string): string {
   return `address ${networkOf(ip)}`;
 }
 
-/** A client, its user and its address have a share each: many clients of one person or place get no more together. */
+/**
+ * A client, its user and its address have a share each: many clients of one person or place get no more together. The smallest share
+ * comes first: what is refused by it takes nothing from what others at the address, or the same client at the Hub, may send.
+ */
 export function mayCome(
   ip: string,
   caller: TokenInfo | undefined,
@@ -182,9 +185,9 @@ export function mayCome(
 ): boolean {
   if (!caller) return limiter.take(addressCaller(ip));
   return (
-    limiter.take(`address of clients ${networkOf(ip)}`, CLIENTS_AT_ADDRESS) &&
-    (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
+    (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR)) &&
     limiter.take(`client ${caller.clientId}`) &&
-    (audit !== 'fhir' || limiter.take(`FHIR of client ${caller.clientId} ${caller.user}`, SHARE_OF_FHIR))
+    (caller.user === undefined || limiter.take(`user ${caller.user}`)) &&
+    limiter.take(`address of clients ${networkOf(ip)}`, CLIENTS_AT_ADDRESS)
   );
 }
