@@ -51,7 +51,11 @@ export function approvableScope(
     return [...new Set(parts)].join(' ');
   }
   const approved = usefulScope(asked, grantTypes, canEverOpen);
-  if (approved === '') throw new OAuthError('invalid_client_metadata', 'scope: none of these scopes is supported');
+  if (approved === '')
+    throw new OAuthError(
+      'invalid_client_metadata',
+      'scope: none of these scopes opens anything here: choose one that does',
+    );
   return approved;
 }
 
