@@ -243,6 +243,45 @@ describe('every door of the server', () => {
       }
     }, EVERYTHING_ON));
 
+  it('of a server that only its machine reaches refuses the names of others: a stranger’s page may lead its own name here', async () => {
+    const statusOf = async (port: number, [method, path]: readonly [string, string], host: string): Promise<number> => {
+      const head = `${method} ${address(path)} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nContent-Length: 0`;
+      return (await send(port, head)).status;
+    };
+    const isPrivate = ([method, path]: readonly [string, string]): boolean =>
+      findDoor(DOORS, method, path)?.authentication !== 'none';
+    await withLockstep(async ({ routes, port }) => {
+      const doors = served(routes).filter(isPrivate);
+      assert.ok(doors.length > 150, String(doors.length));
+      for (const door of doors) assert.equal(await statusOf(port, door, `evil.example:${port}`), 421, door.join(' '));
+      const some = ['GET', '/hub/session'] as const;
+      const strangers = [
+        'evil.example',
+        '127.0.0.1.evil.example',
+        'localhost.evil.example',
+        'evil.example.',
+        'localhost@evil.example',
+      ];
+      for (const host of strangers) assert.equal(await statusOf(port, some, host), 421, host);
+      const own = [
+        'localhost',
+        'LOCALHOST.:1',
+        'app.localhost',
+        '127.0.0.1',
+        '[::1]:80',
+        '10.0.2.2:8080',
+        'host.docker.internal',
+        'pc',
+      ];
+      for (const host of own) assert.equal(await statusOf(port, some, host), 401, host);
+    }, EVERYTHING_ON);
+    // What others reach may have any name: that is its proxy's to say.
+    await withLockstep(
+      async ({ port }) => assert.equal(await statusOf(port, ['GET', '/hub/session'], 'node-1.example'), 401),
+      { publicUrl: 'https://lockstep.example.org' },
+    );
+  });
+
   it('that is none is answered before a byte of the body has come, whatever the head shows', () =>
     withLockstep(async ({ port }) => {
       for (const path of [

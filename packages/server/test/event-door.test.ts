@@ -55,7 +55,7 @@ function exchange(to: number, path: string, { head, body, ends = false }: Wire):
 function wire(body: Buffer | string, headers: readonly string[] = [], first = 'POST /hub HTTP/1.1'): Wire {
   const own = (name: string): boolean => headers.some((one) => one.toLowerCase().startsWith(`${name}:`));
   const usual = [
-    ...(own('host') ? [] : ['Host: lockstep.example']),
+    ...(own('host') ? [] : ['Host: lockstep.localhost']),
     ...(own('x-request-id') ? [] : ['X-Request-Id: one-request']),
     ...(own('authorization') ? [] : [`Authorization: Bearer ${hub.token}`]),
     ...(own('content-type') ? [] : ['Content-Type: application/json']),

@@ -5,7 +5,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Registry } from 'prom-client';
 import type { ServerAuditTrail } from '../audit/audit-trail.ts';
 import { auditRequests } from '../audit/request-audit.ts';
-import type { Config } from '../config.ts';
+import { type Config, isLocal } from '../config.ts';
 import { answerBadAddress } from './bad-address.ts';
 import { doorFinder } from './doors/door.ts';
 import { DOORS } from './doors/doors.ts';
@@ -58,7 +58,7 @@ export function createApp(config: Config, listener: Listener, log: FastifyBaseLo
   const { audit, guard, metrics, hub } = parts;
   if (audit) auditRequests(app, audit);
   const count = countRequests(app, metrics, parts.told);
-  guardDoors(app, { doors: DOORS, ...guard, audit });
+  guardDoors(app, { doors: DOORS, ...guard, audit, local: isLocal(config) });
   parseJsonWithinLimits(app);
   answerOAuthErrors(app);
   const addressOf = senderAddress(config.trustedProxies);

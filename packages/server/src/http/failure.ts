@@ -14,6 +14,7 @@ const STATUS = {
   forbidden: 403,
   'not-found': 404,
   conflict: 409,
+  misdirected: 421,
   'too-many-requests': 429,
   'audit-unavailable': 503,
 } as const;

@@ -23,6 +23,8 @@ export interface GuardParts {
   readonly doors: readonly DoorRow[];
   readonly tokens: Pick<TokenDoor, 'known' | 'find' | 'admit'>;
   readonly limiter: Limiter;
+  /** Whether only this machine reaches the server: other names for it are a stranger's (DNS rebinding). */
+  readonly local?: boolean;
   /** Whether clients reach the server by https: browsers are to use nothing else (RFC 6797). */
   readonly https: boolean;
   /** Whether acts that are recorded may be done now: not while the audit cannot be written and its setting says `refuse`. */
@@ -117,6 +119,9 @@ export function doorHeaders(
 async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardParts): Promise<void> {
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
   reply.headers(doorHeaders(door, request.headers, request.id, parts.https));
+  if (parts.local && door.authentication !== 'none' && !isOwnName(request.headers.host)) {
+    throw new RequestRefused('misdirected', 'Only this machine reaches this server: ask it as localhost');
+  }
   const begun = begunOf(request.raw);
   if (begun?.caller) {
     request.caller = begun.caller;
@@ -159,6 +164,18 @@ async function admitOnceMore(request: FastifyRequest, reply: FastifyReply, parts
   const admission = await parts.tokens.admit(request, found && { ...found, info: undefined });
   reply.headers(admission.headers);
   if (!admission.ok) throw new RequestRefused(REFUSED[admission.error], admission.reason);
+}
+
+/** IP addresses, names without a dot, and those below names that are no stranger's to give (RFC 6761, and `internal`). */
+const OWN_NAME =
+  /^(?:\[[0-9a-f:.]+\]|\d{1,3}(?:\.\d{1,3}){3}|(?:[\w-]+\.)*(?:localhost|internal)|[\w-]+)\.?(?::\d{1,5})?$/i;
+
+/**
+ * Whether a request names this machine as its own. A page of a stranger can have the stranger's name lead to this machine
+ * (DNS rebinding); the browser then takes the server for a part of the stranger's site, but still says that name.
+ */
+function isOwnName(host: string | undefined): boolean {
+  return host === undefined || OWN_NAME.test(host);
 }
 
 const REFUSED = {
