@@ -21,5 +21,6 @@ export * from './resource-types.ts';
 export * from './scopes.ts';
 export * from './subscription.ts';
 export * from './sync-error.ts';
+export * from './text-direction.ts';
 export * from './topic-address.ts';
 export * from './validate.ts';

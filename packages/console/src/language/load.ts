@@ -1,5 +1,7 @@
 /** Reads the parts of a language's catalog when they are needed, and changes the language while the pages are open. */
+
 import languages from 'virtual:languages';
+import { textDirection } from '@lockstep/fhircast';
 import { serverPath } from '../base.ts';
 import { browserStorage } from '../browser-storage.ts';
 import { languageFor, type Messages, spoken } from './language.ts';
@@ -52,13 +54,8 @@ async function speak(wanted: readonly string[]): Promise<boolean> {
   if (turn !== asked) return false;
   spoken.set({ language, locale, messages });
   document.documentElement.lang = language;
-  document.documentElement.dir = directionOf(language);
+  document.documentElement.dir = textDirection(language);
   return true;
-}
-
-function directionOf(language: string): 'ltr' | 'rtl' {
-  const { script } = new Intl.Locale(language).maximize();
-  return script !== undefined && ['Arab', 'Hebr', 'Thaa', 'Syrc', 'Nkoo'].includes(script) ? 'rtl' : 'ltr';
 }
 
 /** Speaks what was chosen before, else what the browser prefers. @param part what the first page says */

@@ -1,5 +1,6 @@
 /** The languages of the pages: each is a file in `languages/`, and what they say in it is said here. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { textDirection } from '@lockstep/fhircast';
 import type { Sentence } from './sentences.ts';
 
 /** A sentence with its values, before it is known in which language it is read. */
@@ -20,9 +21,6 @@ export function said(sentence: Sentence, ...values: readonly (string | number)[]
   return { sentence, values };
 }
 
-/** Scripts, ISO 15924. */
-const RIGHT_TO_LEFT: ReadonlySet<string> = new Set(['Arab', 'Hebr', 'Thaa', 'Syrc', 'Nkoo']);
-
 /** A language and how dates are written where the person is. */
 export class PageLanguage {
   /** BCP 47, of the catalog. */
@@ -38,8 +36,7 @@ export class PageLanguage {
   }
 
   get isRightToLeft(): boolean {
-    const { script } = new Intl.Locale(this.tag).maximize();
-    return script !== undefined && RIGHT_TO_LEFT.has(script);
+    return textDirection(this.tag) === 'rtl';
   }
 
   readonly words: Words = (sentence, ...values) => this.#fill(sentence, values);
