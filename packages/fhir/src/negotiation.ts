@@ -6,8 +6,17 @@ export const FHIR_JSON = 'application/fhir+json; charset=utf-8';
 const JSON_TYPES = new Set(['application/fhir+json', 'application/json', 'application/json+fhir', 'text/json']);
 const WILDCARDS = new Set(['*/*', 'application/*']);
 
+/** DSTU2 and STU3, said by a parameter of the MIME type (http://hl7.org/fhir/R4/versioning.html#mt-version). */
+const OLDER = /;\s*fhirversion\s*=\s*"?[0-3]\b/i;
+const ONLY_R4 = 'This endpoint speaks FHIR R4 (fhirVersion=4.0): older versions are not converted.';
+
+/** Refuses what is sent as a resource of an older version (FHR-4). @throws Refusal 415 */
+export function requireNotOlder(contentType: string | undefined): void {
+  if (OLDER.test(contentType ?? '')) throw new FhirRefusal(415, 'not-supported', ONLY_R4);
+}
+
 /**
- * Refuses requests for anything but JSON (FHR-4); `_format` goes before `Accept`.
+ * Refuses requests for anything but JSON, and for older versions of FHIR (FHR-4); `_format` goes before `Accept`.
  * @throws Refusal 406
  */
 export function requireJson(accept: string | undefined, format: string | null | undefined): void {
@@ -15,6 +24,7 @@ export function requireJson(accept: string | undefined, format: string | null | 
     // An unescaped "+" in an address reads as a space.
     const [type = ''] = format.toLowerCase().replace(' ', '+').split(';');
     if (type !== 'json' && !JSON_TYPES.has(type.trim())) throw notAcceptable();
+    if (OLDER.test(format)) throw notAcceptable(ONLY_R4);
     return;
   }
   if (!accept) return;
@@ -22,12 +32,16 @@ export function requireJson(accept: string | undefined, format: string | null | 
     .toLowerCase()
     .split(',')
     .filter((range) => !/;\s*q=0(\.0*)?\s*(;|$)/.test(range))
-    .map((range) => range.split(';')[0]!.trim());
-  if (!wanted.some((type) => JSON_TYPES.has(type) || WILDCARDS.has(type))) throw notAcceptable();
+    .filter((range) => {
+      const type = range.split(';')[0]!.trim();
+      return JSON_TYPES.has(type) || WILDCARDS.has(type);
+    });
+  if (wanted.length === 0) throw notAcceptable();
+  if (wanted.every((range) => OLDER.test(range))) throw notAcceptable(ONLY_R4);
 }
 
-function notAcceptable(): FhirRefusal {
-  return new FhirRefusal(406, 'not-supported', 'This endpoint answers application/fhir+json only.');
+function notAcceptable(why = 'This endpoint answers application/fhir+json only.'): FhirRefusal {
+  return new FhirRefusal(406, 'not-supported', why);
 }
 
 /** What `Prefer` asks for. */

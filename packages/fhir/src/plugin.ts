@@ -16,7 +16,7 @@ import { parseExact } from './exact-json.ts';
 import type { Answered, AnsweredBundle, FhirExchange, Precondition, WriteTarget } from './exchange.ts';
 import { DICOM, type ImageAddress, type ImagesOf, noImage, requireDicom, studySearch } from './images.ts';
 import { etag } from './interactions.ts';
-import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson } from './negotiation.ts';
+import { FHIR_JSON, ifMatch, noneMatch, preferences, requireJson, requireNotOlder } from './negotiation.ts';
 import { FhirRefusal, type IssueType, NotBegun, operationOutcome } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource } from './resource.ts';
 import { shownOfRead, subset } from './subset.ts';
@@ -191,11 +191,15 @@ function guardedRoutes<A>(app: FastifyInstance, options: PluginOptions<A>): void
   };
 
   /** FHR-7: a client says R5 by the MIME type parameter `fhirVersion` (http://hl7.org/fhir/R4/versioning.html#mt-version). */
-  const content = (request: Request, kind: 'json' | 'patch' = 'json'): SubmittedResource => ({
-    read: () => json(request.body as Body, kind, JSON.parse),
-    exact: () => json(request.body as Body, kind, parseExact),
-    r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(request.headers['content-type'] ?? ''),
-  });
+  const content = (request: Request, kind: 'json' | 'patch' = 'json'): SubmittedResource => {
+    const type = request.headers['content-type'];
+    requireNotOlder(type);
+    return {
+      read: () => json(request.body as Body, kind, JSON.parse),
+      exact: () => json(request.body as Body, kind, parseExact),
+      r5: options.r5 || /;\s*fhirVersion\s*=\s*"?5\./i.test(type ?? ''),
+    };
+  };
 
   const read = async (request: Request, reply: FastifyReply) => {
     const params = begin(request);

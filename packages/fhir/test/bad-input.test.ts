@@ -35,6 +35,10 @@ test('FHR-4 malformed JSON and bodies that are no resource answer 400', async ()
     /^415 /,
   );
   assert.match(await refused('/Patient', '<Patient/>', { 'content-type': 'application/fhir+xml' }), /^415 /);
+  for (const version of ['1.0', '3.0', '"3.0"', '3.0.2']) {
+    const older = { 'content-type': `application/fhir+json; fhirVersion=${version}` };
+    assert.match(await refused('/Patient', '{"resourceType":"Patient"}', older), /^415 .*FHIR R4/);
+  }
   await nothingStored();
 });
 

@@ -85,6 +85,23 @@ test('FHR-4 _format and Accept take JSON in every spelling and refuse the rest',
     assert.equal(body.resourceType, 'OperationOutcome');
   }
   assert.equal((await endpoint.get(`${path}?_format=json`, all, { accept: 'application/fhir+xml' })).status, 200);
+  // What asks for an older version of FHIR is not answered with R4.
+  for (const version of ['1.0', '3.0', '"3.0"', '3.0.2', '0.5']) {
+    for (const type of ['application/fhir+json', 'application/json']) {
+      const older = `${type}; fhirVersion=${version}`;
+      const { status, body } = await endpoint.get(path, all, { accept: older });
+      assert.equal(status, 406, older);
+      assert.match(JSON.stringify(body), /FHIR R4/);
+      const format = `${path}?_format=${encodeURIComponent(older)}`;
+      assert.equal((await endpoint.get(format, all)).status, 406, format);
+      assert.equal((await endpoint.get(path, all, { accept: `${older}, ${type}; fhirVersion=4.0` })).status, 200);
+      assert.equal((await endpoint.get(path, all, { accept: `${older}, */*; q=0.1` })).status, 200);
+    }
+  }
+  for (const version of ['4.0', '4.0.1', '"4.0"', '5.0']) {
+    const accept = `application/fhir+json; fhirVersion=${version}`;
+    assert.equal((await endpoint.get(path, all, { accept })).status, 200, accept);
+  }
   assert.match((await endpoint.get(`${path}?_pretty=true`, all)).text, /\n {2}"id": "amara-diallo"/);
 });
 
