@@ -1,7 +1,7 @@
 /** Each fault that the launch builder offers, driven as an app would meet it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FAULTS, FAULTS_BY_STAGE, type Fault } from '@lockstep/console/simulation';
+import { FAULTS, FAULTS_BY_STAGE, type Fault, type Simulated, simulatedServer } from '@lockstep/console/simulation';
 import {
   HubClient,
   type Json,
@@ -184,7 +184,8 @@ async function noToken(base: string, status: number, error: string): Promise<voi
     body: new URLSearchParams({ grant_type: 'authorization_code' }),
   });
   assert.equal(read.headers.get('access-control-allow-origin'), from);
-  assert.equal((await app.at(origin).redeem(code, verifier)).status, 200, 'the code itself is good');
+  const well = base.replace(/\/simulate\/[^,]+/, '/simulate/none');
+  assert.equal((await app.at(well).redeem(code, verifier)).status, 200, 'the code itself is good');
 }
 
 async function recordAnswers(base: string, status: number): Promise<void> {
@@ -223,6 +224,22 @@ for (const [stage, faults] of Object.entries(FAULTS_BY_STAGE)) {
   for (const fault of faults) {
     test(`simulated fault at ${stage}: ${fault}`, () => PROOFS[fault](`${origin}/simulate/${fault}`));
   }
+}
+
+/** Other launches than that of the person at the browser: for somebody of the record, for a patient, without checks or PKCE. */
+const OTHER_LAUNCHES: readonly Partial<Simulated>[] = [
+  { person: { kind: 'user', id: 'dr-mei-tanaka' } },
+  { person: { kind: 'practitioner', id: 'dr-samuel-abebe' }, pkce: 'auto' },
+  { person: { kind: 'patient', id: 'kofi-mensah' }, pkce: 'none' },
+  { unchecked: true },
+  { skipsConsent: true, skipsPickers: true, chart: 'kofi-mensah' },
+];
+const QUICK = FAULTS.filter((fault) => !fault.startsWith('slow-'));
+
+for (const [index, fault] of QUICK.entries()) {
+  const launch = OTHER_LAUNCHES[index % OTHER_LAUNCHES.length] ?? {};
+  test(`simulated fault ${fault} in another launch: ${Object.keys(launch)}`, () =>
+    PROOFS[fault](simulatedServer(origin, { ...launch, faults: [fault] })));
 }
 
 /** What cannot be redirected, by the path below the simulation's and the code that its page names (AUT-2). */
