@@ -48,14 +48,16 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
       const { code } = error as ApiError;
       if (code === 'second_factor_required') setNeedsCode(true);
       // The browser is asked for a passkey on a page of its own.
-      if (code === 'passkey_required') location.href = serverPath('/auth/sign-in');
+      if (code === 'passkey_required') location.href = signInAt(serverPath('/auth/sign-in'));
       setBusy(undefined);
     }
   }
 
-  function outsideAddress(url: string): string {
+  /** A page that one signs in at, and that leads back to what was asked for here. */
+  function signInAt(page: string): string {
     const place = workstation.trim();
-    return `${url}?${new URLSearchParams({ return: location.pathname, ...(place && { workstation: place }) })}`;
+    const here = location.pathname + location.search;
+    return `${page}?${new URLSearchParams({ return: here, ...(place && { workstation: place }) })}`;
   }
 
   function submit(event: FormEvent): void {
@@ -150,12 +152,7 @@ export default function SignIn({ ways, onSignIn }: { ways: SignInWays; onSignIn:
             </Button>
           )}
           {outside && (
-            <Button
-              component="a"
-              href={outsideAddress(outside.url)}
-              size="sm"
-              variant={passwords ? 'default' : 'filled'}
-            >
+            <Button component="a" href={signInAt(outside.url)} size="sm" variant={passwords ? 'default' : 'filled'}>
               {t('start.signInWith', { name: outside.name })}
             </Button>
           )}

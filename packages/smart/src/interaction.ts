@@ -214,7 +214,13 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     reply: FastifyReply,
     flow: Flow,
     status = 200,
-    view: { problem?: Said; needsCode?: boolean; passkey?: object; name?: string } = {},
+    view: {
+      problem?: Said;
+      needsCode?: boolean;
+      passkey?: object;
+      name?: string;
+      workstation?: string | undefined;
+    } = {},
   ) {
     const { login_hint: hinted } = flow.interaction.params;
     const hint = typeof hinted === 'string' ? hinted : undefined;
@@ -225,9 +231,9 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
       outsideAction: `${base}${flow.path}/outside`,
       app: flow.client.name,
       ways: await desk.ways(hint),
-      workstation: workstationOf(request),
       name: hint,
       ...view,
+      workstation: workstationOf(request, view.workstation),
     });
     return browser.send(reply, status, page, flow.launch?.embedded ?? false);
   }
@@ -297,7 +303,8 @@ export function interactionRoutes(app: FastifyInstance, parts: InteractionParts)
     });
     if ('problem' in outcome) {
       const { problem, status, needsCode = false, passkey } = outcome;
-      return showSignIn(request, reply, flow, status, { problem, needsCode, name, ...(passkey && { passkey }) });
+      const typed = { name, workstation: form.get('workstation') ?? undefined };
+      return showSignIn(request, reply, flow, status, { problem, needsCode, ...typed, ...(passkey && { passkey }) });
     }
     return reply.redirect(await parts.held.pathOf(restartOf(flow.interaction.params)), 303);
   });

@@ -139,6 +139,8 @@ export class SignInPages {
       readonly needsCode?: boolean;
       readonly passkey?: object;
       readonly name?: string;
+      /** As it was typed; else it is the address's or the browser's. */
+      readonly workstation?: string | undefined;
     },
   ): Promise<FastifyReply> {
     const { base, browser, signIns } = this.#parts;
@@ -149,7 +151,7 @@ export class SignInPages {
       outsideAction: `${base}/auth/outside?${target}`,
       csrf: browser.csrf(request, reply, await signIns.signedIn(request)),
       ways: await this.#desk.ways(),
-      workstation: workstationOf(request, (request.query as { workstation?: string }).workstation),
+      workstation: workstationOf(request, view.workstation ?? (request.query as { workstation?: string }).workstation),
       problem: view.problem,
       needsCode: view.needsCode,
       passkey: view.passkey,
@@ -180,7 +182,8 @@ export function signInRoutes(app: FastifyInstance, parts: SignInParts, desk: Sig
       sample: form.get('sample') ?? undefined,
       workstation: form.get('workstation') ?? undefined,
     });
-    if ('problem' in outcome) return pages.show(request, reply, { ...outcome, name, next });
+    const workstation = form.get('workstation') ?? undefined;
+    if ('problem' in outcome) return pages.show(request, reply, { ...outcome, name, next, workstation });
     return reply.redirect(next, 303);
   });
 

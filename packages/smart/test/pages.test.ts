@@ -350,6 +350,30 @@ test('SES-2 signing in opens a session of the workstation, or joins the one that
   assert.equal(signedIn?.topic, one.session_topic);
 });
 
+test('SES-2 the workstation that was typed stays typed when a password was wrong, and is the one signed in at', async (t) => {
+  const server = await startServer(t);
+  await server.auth.users.add({ id: 'ann', name: 'Ann', password: 'correct horse' });
+  const app = await registerApp(server);
+  for (const [address, room] of [
+    ['/auth/sign-in', 'Room <1>'],
+    [attempt(server, app, 'openid').url, 'Room <2>'],
+  ] as const) {
+    const browser = new TestBrowser(server);
+    const press = { label: 'Sign in' };
+    const typed = { user: 'ann', password: 'wrong', workstation: room };
+    const again = await browser.submit(await browser.go(address), press, typed);
+    assert.match(again.text, /is wrong/, address);
+    assert.ok(
+      again.text.includes(`name="workstation" value="${room.replace('<', '&lt;').replace('>', '&gt;')}"`),
+      address,
+    );
+    const fields = formsOf(again).flatMap(({ fields: all }) => all);
+    const kept = fields.find(([name]) => name === 'workstation')?.[1] ?? '';
+    await browser.submit(again, press, { user: 'ann', password: 'correct horse', workstation: kept });
+    assert.equal((await browser.session()).body.workstation, room, address);
+  }
+});
+
 test('SES-2 onSignedOut tells whose session it was', async (t) => {
   const server = await startServer(t);
   const told: object[] = [];
