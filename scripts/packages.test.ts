@@ -148,6 +148,8 @@ describe('the published packages', () => {
     npm_config_audit: 'false',
     npm_config_fund: 'false',
     npm_config_update_notifier: 'false',
+    // The bundle is to be whole, not small.
+    GZIP: '-1',
   });
   const npm = (...args: string[]) => run('npm', args, { cwd: app, env: environment() });
 

@@ -39,6 +39,7 @@ it('every page with commands is run, or says where else its commands are', () =>
 
 it('tutorial for the developer of an app', async (t) => {
   await runGuide(t, 'docs/tutorials/app-developer.md', {
+    npx: 'of npm',
     shows: [
       /Lockstep is ready at/,
       /The session is [\w-]+/,
