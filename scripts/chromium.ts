@@ -9,7 +9,7 @@ const HEADLESS_SHELL = '/usr/bin/chromium-headless-shell';
 const CHROMIUM = existsSync(HEADLESS_SHELL) ? HEADLESS_SHELL : '/usr/bin/chromium';
 
 /** How long a test waits for what must happen before it fails, ms: much longer than it takes on a busy machine. */
-const PATIENCE = 90_000;
+const PATIENCE = 180_000;
 
 const how = (args: readonly string[]) => ({ executablePath: CHROMIUM, args: [...args], timeout: PATIENCE });
 

@@ -15,7 +15,7 @@ before(async () => {
 after(() => stage.close());
 
 /** A full run against this server, on a busy machine. */
-const LONG = { timeout: 180_000 };
+const LONG = { timeout: 600_000 };
 
 async function conformancePage(): Promise<Page> {
   const page = await stage.person(/Administrator/);

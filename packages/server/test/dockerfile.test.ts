@@ -38,9 +38,7 @@ function context(): readonly string[] {
     .filter((path) => existsSync(join(ROOT, path)) && !out.includes(path.split('/')[0] ?? ''));
 }
 
-test('the image: its steps build a server that starts, is healthy, and ends in good order', {
-  timeout: 240_000,
-}, async (t) => {
+test('the image: its steps build a server that starts, is healthy, and ends in good order', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-image-'));
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   const [first, second] = [join(folder, 'build'), join(folder, 'runtime')];

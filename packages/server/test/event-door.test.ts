@@ -74,7 +74,7 @@ const at = (segment: string, query = ''): string => `POST /hub/${segment}${query
 const used = event();
 assert.equal((await hub.json('', used)).status, 202);
 
-/** Accepted: each is made anew for each of the two ways. */
+/** Accepted: each is made once for each of the two ways. */
 const ACCEPTED: Readonly<Record<string, () => Wire>> = {
   'an event': () => wire(text()),
   'an event at its topic': () => wire(text(), [], at(topic)),

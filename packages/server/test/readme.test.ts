@@ -22,7 +22,7 @@ test('the lines of the README work as they are, one after the other in one shell
   const { stdout } = await promisify(execFile)(
     'bash',
     ['-euo', 'pipefail', '-c', script.replaceAll('http://localhost:8080', lockstep.origin)],
-    { cwd: root, env: { ...process.env, LOCKSTEP_DATA: lockstep.data }, timeout: 120_000 },
+    { cwd: root, env: { ...process.env, LOCKSTEP_DATA: lockstep.data }, timeout: 600_000 },
   );
   assert.match(stdout, /"hub\.channel\.endpoint":"ws:/, 'the subscription is accepted');
   assert.match(stdout, /^202$/m, 'the event is accepted');
