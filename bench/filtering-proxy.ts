@@ -1,6 +1,6 @@
 /**
  * The barest proxy that keeps of a page what one granular scope allows: `node:http` and undici, every answer parsed, its entries
- * filtered by category and their addresses rewritten, the rest written again. It trusts the server, and asks nobody who calls.
+ * filtered by category and their addresses rewritten, the rest written again. It trusts the server, and does not ask who calls.
  * @param argv the server's origin, the category
  */
 import { createServer } from 'node:http';

@@ -26,7 +26,7 @@ async function send(path: string, init: RequestInit): Promise<void> {
   await response?.arrayBuffer().catch(() => undefined);
 }
 
-/** A connection whose answers nobody reads into. */
+/** A connection whose answers are not read into anything. */
 function kept(): Socket {
   return connect(Number(port), hostname)
     .on('error', () => undefined)

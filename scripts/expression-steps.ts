@@ -115,7 +115,7 @@ class Reader {
 
 const WORD = /^\w$/;
 
-/** Steps after which nobody needs to know more. */
+/** Steps after which counting ends: too many. */
 const ENOUGH = 200_000;
 
 class Matcher {

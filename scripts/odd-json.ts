@@ -41,7 +41,7 @@ export function changed(value: unknown, path: Path, to: unknown): unknown {
 
 const MARK = 'here comes what is odd';
 
-/** Texts of the value with each odd value in each place, with each place left out, and with members that nobody expects. */
+/** Texts of the value with each odd value in each place, with each place left out, and with members that no route knows. */
 export function* oddTexts(value: unknown, odd: readonly string[] = ODD_VALUES): Iterable<string> {
   const text = JSON.stringify(value);
   for (const path of places(value)) {

@@ -13,7 +13,7 @@ const out = resolve(process.argv[2] ?? join(root, 'dist'));
  * `from`: the package's folder, by default the one of its name in packages/.
  * `source`, `built`: folder of its sources, and of what is built from them; by default src and dist.
  * `pages`: what browsers get is built; of its sources only what its manifest exports is taken.
- * `forPages`: exports that other pages are built with, and nobody imports when they are.
+ * `forPages`: exports that other pages are built with, and that are not imported once they are.
  * `browser`: it runs in browsers and in Node 20.
  * `single`: a module that is built as one file without imports, for a plain `<script type=module>`.
  * `also`: files and folders that are taken as they are.

@@ -6,13 +6,13 @@ import type { Notice } from './words.ts';
 export interface OfPatient<T> {
   /** Undefined until it has been read. */
   readonly value?: T;
-  /** Why it could not be read: then nobody knows whether there is any (HZ-5). */
+  /** Why it could not be read: then it is not known whether there is any (HZ-5). */
   readonly problem?: Notice;
 }
 
 /**
  * Reads something of a patient. What was read of another one is not given out, not even until this patient's has come (HZ-1).
- * @param patient id; undefined while nobody is shown
+ * @param patient id; undefined while no patient is shown
  * @param read asks the record
  * @param again another number reads it once more; meanwhile what is known of the same patient stays
  */

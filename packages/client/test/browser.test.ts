@@ -112,7 +112,7 @@ describe('in a browser', () => {
     await states.getByText('Out of sync: Page: the application does not follow').first().waitFor();
   });
 
-  it('<lockstep-status> heeds what was set before the element was defined', async () => {
+  it('<lockstep-status> takes what was set before the element was defined', async () => {
     const text = await page.evaluate(() => {
       const elsewhere = document.implementation.createHTMLDocument();
       const early = elsewhere.createElement('lockstep-status');

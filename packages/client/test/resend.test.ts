@@ -156,7 +156,7 @@ describe('2.6 a context change that was not followed', () => {
       });
     await sender.openPatient(patient('p1'));
     await reaches(sender, () => sender.state.status === 'out-of-sync');
-    // However slow the machine is: an objection that comes late starts it anew.
+    // However slow the machine is: an objection that comes late starts it again.
     await reaches(busy, () => asked === 3 && busy.state.status === 'in-sync');
     await reaches(sender, () => sender.state.status === 'in-sync');
     assert.equal(busy.context?.id, 'p1');

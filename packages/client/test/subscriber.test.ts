@@ -182,7 +182,7 @@ describe('subscribing', () => {
     assert.equal(subscriber.state.status, 'in-sync');
   });
 
-  it('subscribes anew where the Hub does not renew', async () => {
+  it('subscribes again where the Hub does not renew', async () => {
     const network = new VirtualNetwork();
     network.hub.lease = 60;
     const { clock, subscriber } = await joined({}, network);
@@ -229,7 +229,7 @@ describe('subscribing', () => {
     assert.deepEqual(subscriber.state, { status: 'closed', reason: 'HTTP 404: unknown topic' });
   });
 
-  it('SUB-10 a denied subscription is tried anew, and a denied session closes', async () => {
+  it('SUB-10 a denied subscription is tried again, and a denied session closes', async () => {
     const { hub, clock, subscriber } = await joined();
     const [endpoint = ''] = hub.subscriptions.keys();
     hub.deny(endpoint, 'the lease ended');
@@ -809,7 +809,7 @@ describe('losing the connection', () => {
     assert.equal(held(subscriber), 'empty');
   });
 
-  it('subscribes anew when the endpoint is refused, and finds the context closed meanwhile', async () => {
+  it('subscribes again when the endpoint is refused, and finds the context closed meanwhile', async () => {
     const { network, hub, clock, subscriber } = await joined();
     hub.can.since = false;
     hub.openPatient('p1', clock.now());
@@ -899,7 +899,7 @@ describe('losing the connection', () => {
     await clock.until(() => held(subscriber) === hub.truth(), 60_000);
   });
 
-  it('sleep is noticed by whoever looks first, and the connection is made anew', async () => {
+  it('sleep is noticed by whoever looks first, and the connection is made again', async () => {
     const { network, hub, clock, subscriber } = await joined();
     for (const socket of network.sockets) socket.dead = true;
     clock.sleep(3_600_000);

@@ -388,7 +388,7 @@ describe('SUB-6 renewing a subscription', () => {
     assert.equal(refusal(await renew(peer.endpoint)), 404);
   });
 
-  it('is not what reading a session anew is: nobody is confirmed again for that', async (t) => {
+  it('is sent to no subscriber because its session is read again', async (t) => {
     const rig = await Rig.open(t);
     const topic = await rig.session();
     const peer = await rig.join(topic);

@@ -67,7 +67,7 @@ test('REG-4 an app gets its token from a person who signs in outside', async (t)
   assert.ok(!idp.requests.some((request) => request.has('prompt')));
 });
 
-test('REG-4 an app that wants the person to sign in anew is not served from the provider’s memory', async (t) => {
+test('REG-4 an app that wants the person to sign in again is not served from the provider’s memory', async (t) => {
   const { server, idp, person } = await startOutside(t);
   const app = await registerApp(server);
   await person.signIn();
@@ -394,7 +394,7 @@ test('REG-4 signing out here works while the provider is away', async (t) => {
   await before.person.signIn();
   await before.server.close();
   const { origin } = before.server;
-  // Started anew, the server has not heard of the provider yet, and will not.
+  // Started again, the server has not heard of the provider yet, and will not.
   const { idp } = await startOutside(t, { server: { file, publicUrl: origin } });
   await idp.stop();
   const { browser } = before.person;

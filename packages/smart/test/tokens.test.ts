@@ -644,7 +644,7 @@ test('TOK-6 whoever revokes is answered once the listeners are done', async (t) 
   assert.deepEqual(told, [tokenId, `all of ${app.clientId}`]);
 });
 
-test('TOK-6 after a doubt, the store is asked about tokens and clients', async (t) => {
+test('TOK-6 where changes may have been missed, the store is asked about tokens and clients', async (t) => {
   const server = await startServer(t);
   const other = await server.node();
   const app = await backend(server);

@@ -115,7 +115,7 @@ test('a session is found by its keys for as long as it lives, however old its hi
   const { sessions } = await open(t, server.url, { sessionExpiryMs: 40_000 });
   await sessions.commit(change('topic', 0, { index: { add: ['all'] } }));
   await server.command('PEXPIRE', 'lockstep:index:{all}', '1000');
-  // A quarter of the expiry later, the hints are given anew.
+  // A quarter of the expiry later, the hints are given again.
   await sessions.commit(change('topic', 1, { at: Date.now() + 10_001 }));
   while (Number((await server.command('PTTL', 'lockstep:index:{all}')).slice(1)) < 30_000);
   assert.deepEqual(await sessions.lookup('all'), ['topic']);

@@ -14,7 +14,7 @@ test('a notice that is missing at the second beat after it is missed once', () =
   assert.equal(tally.misses('a', 8), false);
 });
 
-test('notices are counted for each node by itself, and anew after all may have been missed', () => {
+test('notices are counted for each node by itself, and from the start after any may have been missed', () => {
   const tally = new Tally();
   tally.misses('a', 0);
   tally.misses('b', 0);

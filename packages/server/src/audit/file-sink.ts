@@ -91,7 +91,7 @@ export class FileSink implements AuditSink {
     return done;
   }
 
-  /** Renames the full file and opens its successor. What fails is done by the next attempt; no record is in doubt. */
+  /** Renames the full file and opens its successor. What fails is done by the next attempt; no record is lost. */
   async #putAside(): Promise<void> {
     await rename(this.#path, filledName(this.#path, this.#record.number)).catch((error: NodeJS.ErrnoException) => {
       // An attempt before, or another program, has moved it.
