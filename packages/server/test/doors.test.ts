@@ -10,6 +10,7 @@ import { DOORS } from '../src/http/doors/doors.ts';
 import { guardDoors, mayCome } from '../src/http/doors/guard.ts';
 import { Limiter } from '../src/http/doors/limiter.ts';
 import { Backend, EVERYTHING, testConfig, withLockstep } from './harness.ts';
+import { sharedIssuer } from './issuer.ts';
 
 interface Raw {
   readonly status: number;
@@ -54,6 +55,11 @@ const split = (route: string): readonly [method: string, path: string] => route.
 
 /** With everything that a configuration can bring. */
 const EVERYTHING_ON = { oidcIssuer: 'https://sign-in.example', oidcClientId: 'lockstep' };
+
+/** Where an answer says that the metadata of the resource is. */
+function metadataIn(head: string): ReadonlySet<string> {
+  return new Set([...head.matchAll(/resource_metadata="([^"]*)"/g)].map(([, address = '']) => address));
+}
 
 /** Routes whose requests leave no record of their own, looked at one by one: a new one that is to be among them is added here. */
 const UNRECORDED: readonly string[] = [
@@ -183,15 +189,43 @@ describe('every door of the server', () => {
         if (!door || ['none', 'handler'].includes(door.authentication)) continue;
         for (const token of ['', 'Authorization: Bearer no-such-token\r\n', 'Authorization: Basic eDp4\r\n']) {
           const head = `${method} ${address(path)} HTTP/1.1\r\nHost: localhost:${port}\r\nConnection: close\r\n${token}`;
-          const { status } = await send(
-            port,
-            `${head}Content-Type: application/json\r\nContent-Length: 1000000`,
-            '[[],',
-          );
-          assert.equal(status, 401, `${method} ${path} ${token}`);
+          const answer = await send(port, `${head}Content-Type: application/json\r\nContent-Length: 1000000`, '[[],');
+          assert.equal(answer.status, 401, `${method} ${path} ${token}`);
+          const resource = /^\/(?:fhir|hub)(?=\/|$)/.exec(path)?.[0];
+          const expected = resource && `http://localhost:${port}/.well-known/oauth-protected-resource${resource}`;
+          assert.deepEqual(metadataIn(answer.head), new Set(expected && [expected]), `${method} ${path} ${token}`);
         }
       }
     }, EVERYTHING_ON));
+
+  it('of FHIR or the Hub says where tokens come from, below a path and in the role of a Hub too (RFC 9728)', async () => {
+    const hubOnly = { role: 'hub', sampleData: false, trustedIssuers: (await sharedIssuer({})).file } as const;
+    for (const more of [{}, { publicUrl: 'https://hospital.example/lockstep' }, hubOnly]) {
+      await withLockstep(async ({ port, origin }) => {
+        const base = 'publicUrl' in more ? more.publicUrl : origin;
+        for (const resource of more === hubOnly ? ['/hub'] : ['/hub', '/fhir']) {
+          const path = resource === '/hub' ? '/hub/x' : '/fhir/Patient/x?_pretty=true';
+          for (const token of ['', 'Authorization: Bearer x\r\n', 'Authorization: DPoP x\r\n']) {
+            const head = `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n${token}Connection: close`;
+            const answer = await send(port, head);
+            const { origin: host, pathname } = new URL(base);
+            const below = pathname.replace(/\/$/, '');
+            const metadata = `${host}/.well-known/oauth-protected-resource${below}${resource}`;
+            assert.deepEqual([answer.status, metadataIn(answer.head)], [401, new Set([metadata])], `${base} ${path}`);
+            const [, challenge = ''] = /^www-authenticate: (.*)$/im.exec(answer.head) ?? [];
+            // Each challenge says it (RFC 9110 section 11.6.1).
+            const schemes = challenge.match(/(?:Bearer|DPoP) /g) ?? [];
+            assert.equal(challenge.match(/resource_metadata=/g)?.length, schemes.length, challenge);
+            const document = await fetch(`http://127.0.0.1:${port}${new URL(metadata).pathname}`);
+            assert.deepEqual(
+              [document.status, ((await document.json()) as { resource: string }).resource],
+              [200, `${base}${resource}`],
+            );
+          }
+        }
+      }, more);
+    }
+  });
 
   it('without one reads no more than a small body', () =>
     withLockstep(async ({ routes, port }) => {

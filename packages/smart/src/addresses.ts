@@ -16,6 +16,16 @@ export class AuthorizationAddresses {
     this.fhir = `${this.publicUrl}/fhir`;
   }
 
+  /**
+   * Where the metadata is of the FHIR endpoint or the Hub (RFC 9728 section 3.1): the path of a resource stands behind the document's name.
+   * @param url an address of this server without the path of `publicUrl`, such as `/hub/x`
+   * @returns undefined for what is no protected resource
+   */
+  resourceMetadata(url: string): string | undefined {
+    const [, resource] = /^\/+(fhir|hub)(?:[/?]|$)/.exec(url) ?? [];
+    return resource && `${this.origin}/.well-known/oauth-protected-resource${this.path}/${resource}`;
+  }
+
   /** Whether clients speak https. */
   get secure(): boolean {
     return this.origin.startsWith('https:');

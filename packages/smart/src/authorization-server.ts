@@ -258,7 +258,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
   const proofs = new DpopProofs(records, clock, { publicUrl: addresses.publicUrl, nonces, nonceRequired });
   const remembered = (bearer: string): TokenInfo | undefined =>
     bearer.includes('.') ? trusted.remembered(bearer) : access.remembered(bearer);
-  const tokens = new TokenDoor(verifyToken, proofs, remembered);
+  const tokens = new TokenDoor(verifyToken, proofs, remembered, (url) => addresses.resourceMetadata(url));
 
   const plugin: FastifyPluginAsync = async (app) => {
     readBodies(app);

@@ -30,13 +30,14 @@ type LookUp = (token: string) => Promise<TokenInfo | undefined>;
 /** @returns undefined for a token that is not remembered, or not good: it is to be looked up */
 type Remembered = (token: string) => TokenInfo | undefined;
 
+/** Where the metadata is of the protected resource at an address, `/fhir/Patient?name=x` (RFC 9728); undefined for what has none. */
+export type ResourceMetadata = (url: string) => string | undefined;
+
 /** Tokens that are remembered to have been good. */
 const MOST_FAMILIAR = 20_000;
 
 const REALM = 'realm="Lockstep"';
 const ALGORITHMS = `algs="${DPOP_ALGORITHMS.join(' ')}"`;
-/** The answer to a request without a token (RFC 9449 section 7.2). */
-const BOTH_SCHEMES = `Bearer ${REALM}, DPoP ${ALGORITHMS}`;
 
 /**
  * The one place where access tokens are parsed and checked, for every door that takes one: bearer tokens (RFC 6750), and
@@ -46,6 +47,7 @@ export class TokenDoor {
   readonly #lookUp: LookUp;
   readonly #remembered: Remembered;
   readonly #proofs: Pick<DpopProofs, 'check'>;
+  readonly #metadataOf: ResourceMetadata;
   /** Tokens that were good when they were last looked up: those of late, and those of the time before. */
   #familiar = new Set<string>();
   #familiarBefore = new Set<string>();
@@ -53,9 +55,16 @@ export class TokenDoor {
   /**
    * @param lookUp what a token stands for
    * @param remembered what a token stands for that need not be looked up, since it was just now
+   * @param metadataOf what refusals say of where tokens come from
    */
-  constructor(lookUp: LookUp, proofs: Pick<DpopProofs, 'check'>, remembered: Remembered = () => undefined) {
+  constructor(
+    lookUp: LookUp,
+    proofs: Pick<DpopProofs, 'check'>,
+    remembered: Remembered = () => undefined,
+    metadataOf: ResourceMetadata = () => undefined,
+  ) {
     this.#lookUp = lookUp;
+    this.#metadataOf = metadataOf;
     this.#proofs = proofs;
     this.#remembered = remembered;
   }
@@ -103,25 +112,23 @@ export class TokenDoor {
 
   /** Decides whether the token that was found lets this request in. A proof is spent by it. */
   async admit(request: TokenRequest, found: FoundToken | undefined): Promise<Admission> {
-    if (!found) {
-      const headers = { 'www-authenticate': BOTH_SCHEMES };
-      return { ok: false, error: 'token_missing', reason: 'An access token is required', headers };
-    }
+    const { method, originalUrl: url, headers } = request;
+    const refuse = (...why: Refused): Admission => refused(this.#metadataOf(url), ...why);
+    if (!found) return missing(this.#metadataOf(url));
     const { scheme, token, info } = found;
-    if (!info) return refused(scheme, 'invalid_token', 'The access token is not valid');
+    if (!info) return refuse(scheme, 'invalid_token', 'The access token is not valid');
     if (info.jkt === undefined) {
       if (scheme === 'Bearer') return { ok: true, info, headers: {} };
-      return refused('Bearer', 'invalid_token', 'The access token is bound to no key: it is a bearer token');
+      return refuse('Bearer', 'invalid_token', 'The access token is bound to no key: it is a bearer token');
     }
     if (scheme === 'Bearer') {
       const reason = 'The access token is bound to a key: send it as DPoP, with a proof';
-      return refused('DPoP', 'invalid_token', reason);
+      return refuse('DPoP', 'invalid_token', reason);
     }
-    const { method, originalUrl: url, headers } = request;
     const shown = await this.#proofs.check({ proof: headers.dpop, method, url, token }, info.jkt);
     const nonce = shown.nonce === undefined ? {} : { 'dpop-nonce': shown.nonce };
     if (shown.ok) return { ok: true, info, headers: nonce };
-    return refused('DPoP', shown.error, shown.reason, nonce);
+    return refuse('DPoP', shown.error, shown.reason, nonce);
   }
 
   /**
@@ -137,13 +144,27 @@ export class TokenDoor {
   }
 }
 
-function refused(
+/** Where the metadata of a protected resource is (RFC 9728 section 5.1), as a challenge says it; empty for none. */
+function metadataIn(address: string | undefined): string {
+  return address === undefined ? '' : `, resource_metadata="${address}"`;
+}
+
+/** The answer to a request without a token (RFC 9449 section 7.2). */
+function missing(metadata: string | undefined): Admission {
+  const where = metadataIn(metadata);
+  const headers = { 'www-authenticate': `Bearer ${REALM}${where}, DPoP ${ALGORITHMS}${where}` };
+  return { ok: false, error: 'token_missing', reason: 'An access token is required', headers };
+}
+
+type Refused = readonly [
   scheme: PresentedToken['scheme'],
   error: 'invalid_token' | ProofError,
   reason: string,
-  headers: Readonly<Record<string, string>> = {},
-): Admission {
+  headers?: Readonly<Record<string, string>>,
+];
+
+function refused(metadata: string | undefined, ...[scheme, error, reason, headers = {}]: Refused): Admission {
   const algorithms = scheme === 'DPoP' ? `, ${ALGORITHMS}` : '';
-  const challenge = `${scheme} ${REALM}, error="${error}", error_description="${reason}"${algorithms}`;
-  return { ok: false, error, reason, headers: { ...headers, 'www-authenticate': challenge } };
+  const said = `error="${error}", error_description="${reason}"${algorithms}${metadataIn(metadata)}`;
+  return { ok: false, error, reason, headers: { ...headers, 'www-authenticate': `${scheme} ${REALM}, ${said}` } };
 }

@@ -48,12 +48,13 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
     trusted.forget(ended);
     await Promise.all([...listeners].map((listener) => listener(ended)));
   };
+  const addresses = new AuthorizationAddresses(publicUrl);
   const trusted: TrustedIssuers = new TrustedIssuers({
     issuers,
     records,
     clock,
     users: NO_USERS,
-    addresses: new AuthorizationAddresses(publicUrl),
+    addresses,
     fetchIssuer: options.fetchIssuer ?? fetch,
     // There is no FHIR endpoint here: what opens anything elsewhere is for that to say.
     canEverOpen: () => true,
@@ -71,7 +72,12 @@ export async function createResourceServer(options: ResourceServerOptions): Prom
   const proofs = new DpopProofs(records, clock, { publicUrl, nonces, nonceRequired: options.dpopNonce ?? false });
   const verifyToken: TokenVerifier['verifyToken'] = (token) => trusted.verify(token);
   return {
-    tokens: new TokenDoor(verifyToken, proofs, (token) => trusted.remembered(token)),
+    tokens: new TokenDoor(
+      verifyToken,
+      proofs,
+      (token) => trusted.remembered(token),
+      (url) => addresses.resourceMetadata(url),
+    ),
     async plugin(app) {
       readBodies(app);
       answerErrors(app, logger);
