@@ -86,6 +86,7 @@ const SETTINGS: readonly (readonly [variable: string, name: string, good: string
   ['LOCKSTEP_SESSION_BYTES', 'sessionBytes', '65536', ['', '65535', '64 MB']],
   ['LOCKSTEP_WEBHOOKS', 'webhooks', 'off', ['', 'yes', 'true']],
   ['LOCKSTEP_TRUSTED_ISSUERS', 'trustedIssuers', './issuers.json', ['', ' ']],
+  ['LOCKSTEP_BRAND', 'brand', './brand.json', ['', ' ']],
   ['LOCKSTEP_INITIAL_ACCESS_TOKEN', 'initialAccessToken', 'secret', ['', ' ']],
   ['LOCKSTEP_REGISTRATION', 'registration', 'closed', ['', 'off', 'Open']],
   ['LOCKSTEP_CREATE_SESSIONS', 'createSessions', 'on', ['', 'yes']],

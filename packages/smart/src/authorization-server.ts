@@ -9,7 +9,7 @@ import { ClientAuthentication } from './client-authentication.ts';
 import { ClientKeys } from './client-keys.ts';
 import { Clients } from './clients.ts';
 import { ClientCors } from './cors.ts';
-import { discoveryRoutes } from './discovery.ts';
+import { type Brand, discoveryRoutes } from './discovery.ts';
 import { DpopNonces } from './dpop/nonces.ts';
 import { DpopProofs } from './dpop/proofs.ts';
 import { GuessLimit } from './guess-limit.ts';
@@ -81,6 +81,8 @@ export interface AuthorizationServerOptions {
   readonly outside?: OutsideOptions;
   /** Authorization servers whose tokens count here as well (REG-5). */
   readonly trustedIssuers?: readonly TrustedIssuer[];
+  /** Who runs the server; its address says it without one. */
+  readonly brand?: Brand;
   /** Fetches keys and answers of trusted issuers, which may be in internal networks; `fetch` without it. */
   readonly fetchIssuer?: typeof fetch;
   /** Given to apps as `smart_style_url`; a plain style of the server's own otherwise. */
@@ -265,7 +267,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     answerErrors(app, logger, (request, reply, error) => browser.sendError(request, reply, error));
     if (options.rateLimit) limitRequests(app, options.rateLimit);
     const issuers = (options.trustedIssuers ?? []).map(({ issuer }) => issuer);
-    discoveryRoutes(app, addresses, keys, options.hubUrl, issuers);
+    discoveryRoutes(app, addresses, keys, options.hubUrl, issuers, options.brand);
     userinfoRoutes(app, { tokens, users, idTokens });
     registrationRoutes(app, addresses, clients, { ...options, guesses: new GuessLimit(records, clock) }, audit);
     tokenRoutes(app, {

@@ -52,8 +52,20 @@ function common(addresses: AuthorizationAddresses) {
   };
 }
 
+/** Who runs the endpoint, as the operator says it. */
+export interface Brand {
+  /** A FHIR Organization by the profile UserAccessBrand of SMART App Launch, without id and endpoints. */
+  readonly organization: {
+    readonly name: string;
+    readonly identifier: readonly [{ readonly system: string; readonly value: string }, ...unknown[]];
+    readonly [member: string]: unknown;
+  };
+  /** When it was written, ISO 8601. */
+  readonly since: string;
+}
+
 /** `{fhir}/.well-known/smart-configuration` (DIS-2). */
-export function smartConfiguration(addresses: AuthorizationAddresses, hubUrl: string) {
+export function smartConfiguration(addresses: AuthorizationAddresses, hubUrl: string, brand?: Brand) {
   return {
     ...common(addresses),
     management_endpoint: addresses.manage,
@@ -61,7 +73,7 @@ export function smartConfiguration(addresses: AuthorizationAddresses, hubUrl: st
     // The same tokens open the Hub.
     associated_endpoints: [{ url: hubUrl, capabilities: ['fhircast'] }],
     user_access_brand_bundle: addresses.brand,
-    user_access_brand_identifier: brandIdentifier(addresses),
+    user_access_brand_identifier: brandIdentifier(addresses, brand),
     capabilities: [...CAPABILITIES],
   };
 }
@@ -82,19 +94,22 @@ export function protectedResource(resource: string, issuers: readonly string[], 
   };
 }
 
-function brandIdentifier({ publicUrl }: AuthorizationAddresses) {
-  return { system: 'urn:ietf:rfc:3986', value: publicUrl };
+function brandIdentifier({ publicUrl }: AuthorizationAddresses, brand?: Brand) {
+  if (!brand) return { system: 'urn:ietf:rfc:3986', value: publicUrl };
+  const [{ system, value }] = brand.organization.identifier;
+  return { system, value };
 }
 
 /** Who runs this endpoint, as apps show it in lists (SMART App Launch, User-access Brands and its profiles). */
-export function brandBundle(addresses: AuthorizationAddresses) {
-  const name = new URL(addresses.origin).host;
-  const meta = { lastUpdated: BRAND_SINCE };
+export function brandBundle(addresses: AuthorizationAddresses, brand?: Brand) {
+  const name = brand?.organization.name ?? new URL(addresses.origin).host;
+  const since = brand?.since ?? BRAND_SINCE;
+  const meta = { lastUpdated: since };
   return {
     resourceType: 'Bundle',
     meta,
     type: 'collection',
-    timestamp: BRAND_SINCE,
+    timestamp: since,
     entry: [
       {
         // References are relative to it (R4 2.36.4.1).
@@ -104,9 +119,11 @@ export function brandBundle(addresses: AuthorizationAddresses) {
           id: 'brand',
           meta,
           active: true,
-          identifier: [brandIdentifier(addresses)],
-          name,
-          telecom: [{ system: 'url', value: addresses.publicUrl }],
+          ...(brand?.organization ?? {
+            identifier: [brandIdentifier(addresses)],
+            name,
+            telecom: [{ system: 'url', value: addresses.publicUrl }],
+          }),
           endpoint: [{ reference: 'Endpoint/fhir' }],
         },
       },
@@ -137,7 +154,7 @@ export function brandBundle(addresses: AuthorizationAddresses) {
   };
 }
 
-/** The bundle changes with the server's address only. */
+/** Without a brand of the operator's the bundle changes with the server's address only. */
 const BRAND_SINCE = '2026-01-01T00:00:00Z';
 const FHIR_VERSION = '4.0.1';
 
@@ -158,23 +175,28 @@ export function openidConfiguration(addresses: AuthorizationAddresses) {
 /** How long a copy of what is published may be kept, s: an app that meets a key it does not know asks again at once. */
 const MAX_AGE = 300;
 
-/** The addresses that anyone may read. @param trusted issuers whose tokens count here beside those of this server */
+/**
+ * The addresses that anyone may read.
+ * @param trusted issuers whose tokens count here beside those of this server
+ * @param brand who runs the server; its address says it without one
+ */
 export function discoveryRoutes(
   app: FastifyInstance,
   addresses: AuthorizationAddresses,
   keys: Keys,
   hubUrl: string,
   trusted: readonly string[],
+  brand?: Brand,
 ): void {
   const resource = (url: string) => protectedResource(url, [addresses.issuer, ...trusted], SUPPORTED_SCOPES);
   publish(app, {
-    '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses, hubUrl),
+    '/fhir/.well-known/smart-configuration': () => smartConfiguration(addresses, hubUrl, brand),
     '/.well-known/openid-configuration': () => openidConfiguration(addresses),
     '/.well-known/oauth-authorization-server': () => openidConfiguration(addresses),
     '/.well-known/oauth-protected-resource': () => resource(addresses.fhir),
     '/.well-known/oauth-protected-resource/fhir': () => resource(addresses.fhir),
     '/.well-known/oauth-protected-resource/hub': () => resource(hubUrl),
-    '/auth/brand.json': () => brandBundle(addresses),
+    '/auth/brand.json': () => brandBundle(addresses, brand),
     '/auth/jwks': () => keys.jwks(),
   });
 }

@@ -10,7 +10,7 @@ export { PageError } from './browser.ts';
 export { type Client, isLaunchedWithoutSignIn, LAUNCHED_WITHOUT_SIGN_IN, type LaunchKind } from './client.ts';
 export { toMetadata } from './client-metadata.ts';
 export { type ClientPage, type Clients, type NewClient, type NewClientOptions, revisionOf } from './clients.ts';
-export { CAPABILITIES, smartConfiguration } from './discovery.ts';
+export { type Brand, CAPABILITIES, smartConfiguration } from './discovery.ts';
 export { networkOf } from './guess-limit.ts';
 export type { Keys, SigningKey } from './keys.ts';
 export type { LaunchBinding, LaunchTokens } from './launch-tokens.ts';

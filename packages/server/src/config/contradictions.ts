@@ -44,7 +44,12 @@ export function contradictions(config: Config): readonly string[] {
 }
 
 /** Settings about what a Hub alone does not have. */
-const NOT_OF_A_HUB = ['oidcIssuer', 'fhirUpstream', 'initialAccessToken'] as const satisfies readonly (keyof Config)[];
+const NOT_OF_A_HUB = [
+  'oidcIssuer',
+  'fhirUpstream',
+  'initialAccessToken',
+  'brand',
+] as const satisfies readonly (keyof Config)[];
 
 function roleContradictions(config: Config): readonly string[] {
   if (config.role !== 'hub') return [];

@@ -106,6 +106,8 @@ export interface Config {
   readonly tlsKey?: string;
   /** File that names the authorization servers whose tokens count here as well (REG-5). */
   readonly trustedIssuers?: string;
+  /** File with a FHIR Organization: who runs the server, for apps that list it (SMART App Launch, User-access Brands). */
+  readonly brand?: string;
   readonly initialAccessToken?: string;
   /** Whether anybody may register an app, or only who has the initial access token (REG-6). */
   readonly registration: 'open' | 'closed';
@@ -206,6 +208,7 @@ export const SETTINGS = {
   tlsCert: ['LOCKSTEP_TLS_CERT', undefined, filled],
   tlsKey: ['LOCKSTEP_TLS_KEY', undefined, filled],
   trustedIssuers: ['LOCKSTEP_TRUSTED_ISSUERS', undefined, filled],
+  brand: ['LOCKSTEP_BRAND', undefined, filled],
   initialAccessToken: ['LOCKSTEP_INITIAL_ACCESS_TOKEN', undefined, filled],
   dpopNonce: ['LOCKSTEP_DPOP_NONCE', 'off', onOff],
   registration: ['LOCKSTEP_REGISTRATION', 'open', oneOf('open', 'closed')],

@@ -4,6 +4,7 @@ import { AuthorizationAddresses, type AuthorizationServerOptions, createAuthoriz
 import type { FastifyRequest } from 'fastify';
 import { createAdministration } from '../admin/administration.ts';
 import { fhirAudit, smartAudit } from '../audit/open-audit.ts';
+import { brandOf } from '../brand.ts';
 import { guardedFetch } from '../callbacks/guarded-fetch.ts';
 import { FirstAdministrator } from '../first-administrator.ts';
 import { ConsoleLive } from '../http/console-live.ts';
@@ -52,6 +53,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
   const now = (): number => systemClock.now();
   const addresses = new AuthorizationAddresses(publicUrl);
   const outside = outsideOptions(config);
+  const brand = brandOf(config, given.validator);
   const upstream = await parts.start({
     name: 'FHIR server behind Lockstep',
     start: () => openUpstream(config),
@@ -91,6 +93,7 @@ export async function openEverything(given: RoleParts): Promise<Role> {
     canEverOpen: (scope) => (gateway?.canEverOpenBehind ?? canEverOpen)(scope, addresses.fhir),
     loopback: local,
     ...(issuers.length > 0 && { trustedIssuers: issuers }),
+    ...(brand && { brand }),
     fetchKeys: keySets.fetch,
     keyHostAllowed: (host) => given.policy.allowsHost(host),
     ...(config.initialAccessToken && { initialAccessToken: config.initialAccessToken }),
