@@ -1,4 +1,5 @@
 import { isResourceType, textOf } from '@lockstep/fhircast';
+import { parseExact } from './exact-json.ts';
 import type { Precondition, WriteTarget } from './exchange.ts';
 import { ifMatch } from './negotiation.ts';
 import { FhirRefusal } from './refusal.ts';
@@ -107,7 +108,7 @@ export function patchOf(body: Json | undefined): Json {
     throw new FhirRefusal(400, 'not-supported', 'A PATCH needs a Binary of application/json-patch+json.');
   }
   try {
-    return JSON.parse(Buffer.from(textOf(body.data), 'base64').toString('utf8')) as Json;
+    return parseExact(Buffer.from(textOf(body.data), 'base64').toString('utf8'));
   } catch {
     throw new FhirRefusal(400, 'structure', 'The Binary holds no JSON.');
   }

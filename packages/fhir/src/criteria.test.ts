@@ -154,4 +154,7 @@ test('FHR-3 a document is found by its master identifier as well, and accession 
   const study = { identifier: [{ type: { coding: [{ system: 'urn:t', code: 'ACSN' }] }, value: 'Acc' }] };
   assert.ok(found('ImagingStudy', 'accession:of-type', 'urn:t|ACSN|acc', study));
   assert.ok(!found('ImagingStudy', 'accession:of-type', 'urn:t|PLAC|acc', study));
+  // R4 3.1.1.4.10: all three parts must be there.
+  for (const value of ['|ACSN|acc', 'urn:t||acc', 'urn:t|ACSN|', 'urn:t|ACSN'])
+    assert.throws(() => found('ImagingStudy', 'accession:of-type', value, study), { status: 400 }, value);
 });

@@ -222,7 +222,7 @@ function requireWord(wanted: string, name: string): string {
 function ofTypeTest({ ofIdentifiers, identifierType }: SearchParameter, raw: string, name: string): Test {
   const parts = split(raw, '|').map(unescaped);
   const [system = '', code = '', wanted = ''] = parts;
-  if (parts.length !== 3 || code === '' || wanted === '' || !ofIdentifiers) {
+  if (parts.length !== 3 || system === '' || code === '' || wanted === '' || !ofIdentifiers) {
     throw new FhirRefusal(400, 'value', `${name} must be system|code|value of an identifier.`);
   }
   return (value) =>
@@ -230,9 +230,7 @@ function ofTypeTest({ ofIdentifiers, identifierType }: SearchParameter, raw: str
     typeof value.value === 'string' &&
     foldedToken(value.value) === foldedToken(wanted) &&
     (identifierType === undefined || valuesAt(value, 'type.coding.code').includes(identifierType)) &&
-    valuesAt(value, 'type.coding').some(
-      (type) => isObject(type) && type.code === code && (system === '' || (type.system ?? '') === system),
-    );
+    valuesAt(value, 'type.coding').some((type) => isObject(type) && type.code === code && type.system === system);
 }
 
 /** A reference by the identifier that it carries. */

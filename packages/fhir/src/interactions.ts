@@ -292,7 +292,7 @@ export class Interactions implements FhirExchange<ResourceAccess>, Planner<Resou
     const readable = await access.allows('r', previous.resource);
     const changed = withoutStaleNarrative(
       previous.resource,
-      applyJsonPatch(previous.resource, patch.read(), readable),
+      applyJsonPatch(previous.resource, patch.exact(), readable),
       readable,
     );
     const content = await validate(contentOf(changed, patch.r5), key.type, this.#validator);

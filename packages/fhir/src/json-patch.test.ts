@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { parseExact } from './exact-json.ts';
 import { applyJsonPatch } from './json-patch.ts';
 import type { Json, JsonObject } from './resource.ts';
 
@@ -85,4 +86,37 @@ test('FHR-3 a patch moves and copies what is there, and says where nothing is', 
     assert.throws(() => apply({ op, from: '/name', path: '/name/0/family/x' }), { status: 422 }, op);
   }
   assert.equal(({} as { polluted?: unknown }).polluted, undefined);
+});
+
+test('FHR-3 a patch leaves numbers as they were written, and writes its own so', () => {
+  const resource = parseExact('{"a":7.10,"b":[1e-7,{"c":0.500}],"d":3,"e":-0}') as JsonObject;
+  for (const [patch, result] of [
+    ['[{"op":"add","path":"/f","value":1.00}]', '{"a":7.10,"b":[1e-7,{"c":0.500}],"d":3,"e":-0,"f":1.00}'],
+    ['[{"op":"replace","path":"/d","value":{"x":8.20}}]', '{"a":7.10,"b":[1e-7,{"c":0.500}],"d":{"x":8.20},"e":-0}'],
+    ['[{"op":"copy","from":"/b/1","path":"/d"}]', '{"a":7.10,"b":[1e-7,{"c":0.500}],"d":{"c":0.500},"e":-0}'],
+    ['[{"op":"move","from":"/b/0","path":"/d"}]', '{"a":7.10,"b":[{"c":0.500}],"d":1e-7,"e":-0}'],
+    ['[{"op":"remove","path":"/b/1"}]', '{"a":7.10,"b":[1e-7],"d":3,"e":-0}'],
+  ] as const) {
+    assert.equal(JSON.stringify(applyJsonPatch(resource, parseExact(patch), true)), result);
+  }
+  // RFC 6902 section 4.6: numbers are equal where their values are, whatever they look like.
+  for (const [path, value, isSame] of [
+    ['/a', '7.1', true],
+    ['/a', '7.10', true],
+    ['/a', '7.100', true],
+    ['/a', '7.11', false],
+    ['/a', '"7.10"', false],
+    ['/d', '3.0', true],
+    ['/b', '[0.0000001,{"c":0.5}]', true],
+    ['/b', '[{"c":0.5},0.0000001]', false],
+    ['/b', '[0.0000001,{"c":0.5,"d":1}]', false],
+    ['/b/1', '{}', false],
+    ['/b/1', '[]', false],
+    ['/e', '0', true],
+    ['/g', 'null', false],
+  ] as const) {
+    const run = () => applyJsonPatch(resource, parseExact(`[{"op":"test","path":"${path}","value":${value}}]`), true);
+    if (isSame) assert.equal(JSON.stringify(run()), JSON.stringify(resource));
+    else assert.throws(run, { status: 422 }, `${path} ${value}`);
+  }
 });

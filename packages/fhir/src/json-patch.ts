@@ -1,5 +1,5 @@
 import jsonPatch, { type Operation, type Validator } from 'fast-json-patch';
-import { withPlainNumbers } from './exact-json.ts';
+import { isSameJson, withMarkedNumbers, withoutMarks } from './exact-json.ts';
 import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject } from './resource.ts';
 
@@ -11,15 +11,18 @@ const NAMES = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test']);
 /**
  * Applies a JSON Patch (RFC 6902).
  * @param readable whether the caller may read the resource: else the answer must reveal nothing of it
- * @returns the changed resource, with ordinary numbers; the one given stays as it was
+ * @param patch its numbers, and the resource's, may be as they were written (see `parseExact`)
+ * @returns the changed resource, its numbers as they were written; the one given stays as it was
  * @throws Refusal 400 for what is no patch, 403 for a `test` of what the caller may not read, 422 for one that does not fit
  */
 export function applyJsonPatch(resource: JsonObject, patch: Json, readable: boolean): Json {
   if (!Array.isArray(patch)) throw new FhirRefusal(400, 'structure', 'A JSON Patch must be an array of operations.');
   if (patch.length > MAX_OPERATIONS) throw new FhirRefusal(400, 'too-costly', `At most ${MAX_OPERATIONS} operations.`);
-  let document = withPlainNumbers(resource);
+  // Of no text that a client could know.
+  const mark = `${crypto.randomUUID()} `;
+  let document = withMarkedNumbers(resource, mark);
   let copied = 0;
-  for (const [index, operation] of patch.entries()) {
+  for (const [index, operation] of (withMarkedNumbers(patch, mark) as Json[]).entries()) {
     if (!isOperation(operation)) throw new FhirRefusal(400, 'structure', `Operation ${index} is none of RFC 6902.`);
     if (operation.op === 'test' && !readable) {
       throw new FhirRefusal(403, 'forbidden', 'A test needs the right to read the resource.');
@@ -30,6 +33,7 @@ export function applyJsonPatch(resource: JsonObject, patch: Json, readable: bool
       // What stays where it is has no effect (RFC 6902 section 4.4), and would be copied.
       if (operation.op === 'move' && operation.from === operation.path) valueAt(document, operation.from);
       else if (operation.op === 'move' && operation.path.startsWith(`${operation.from}/`)) throw intoItself();
+      else if (operation.op === 'test') requireSame(document, operation.path, operation.value as Json, mark);
       else document = jsonPatch.applyOperation(document, operation, checkOperation, true, true, index).newDocument;
     } catch (error) {
       if (!(error instanceof Error) || error instanceof FhirRefusal) throw error;
@@ -37,7 +41,12 @@ export function applyJsonPatch(resource: JsonObject, patch: Json, readable: bool
       throw new FhirRefusal(422, 'processing', `${what} does not fit the resource.`);
     }
   }
-  return document;
+  return withoutMarks(document, mark);
+}
+
+/** RFC 6902 section 4.6. @throws Error where what the pointer points to is another value, or nothing */
+function requireSame(document: Json, path: string, value: Json, mark: string): void {
+  if (!isSameJson(valueAt(document, path), value, mark)) throw new Error('The value is another');
 }
 
 /** RFC 6902 section 4.4: nothing is moved into a part of itself. */

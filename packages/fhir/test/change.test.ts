@@ -513,3 +513,35 @@ test('FHR-3 what is no batch or transaction is refused', async () => {
   assert.equal((await endpoint.send('POST', '', all, bundle('batch', ...many))).status, 413);
   assert.equal((await endpoint.send('POST', '', undefined, bundle('batch'))).status, 401);
 });
+
+test('FHR-3 what is patched keeps its numbers as they were written, alone and in Bundles', async () => {
+  const patch =
+    '[{"op":"replace","path":"/status","value":"amended"},{"op":"add","path":"/referenceRange","value":[{"low":{"value":8.20}}]}]';
+  const data = Buffer.from(patch).toString('base64');
+  const binary = { resourceType: 'Binary', contentType: 'application/json-patch+json', data };
+  for (const [id, type] of [
+    ['exact-alone', undefined],
+    ['exact-batch', 'batch'],
+    ['exact-transaction', 'transaction'],
+  ] as const) {
+    await endpoint.send(
+      'PUT',
+      `/Observation/${id}`,
+      all,
+      `{"resourceType":"Observation","id":"${id}","status":"final","code":{"text":"x"},"valueQuantity":{"value":7.10}}`,
+    );
+    const entry = [{ resource: binary, request: { method: 'PATCH', url: `Observation/${id}` } }];
+    const { status, text } = type
+      ? await endpoint.send('POST', '', all, { resourceType: 'Bundle', type, entry })
+      : await endpoint.send('PATCH', `/Observation/${id}`, all, patch, {
+          'content-type': 'application/json-patch+json',
+        });
+    for (const shown of [text, (await endpoint.get(`/Observation/${id}`, all)).text]) {
+      assert.deepEqual(
+        [status, shown.includes('"value":7.10}'), shown.includes('"value":8.20}')],
+        [200, true, true],
+        text,
+      );
+    }
+  }
+});
