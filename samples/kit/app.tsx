@@ -158,7 +158,8 @@ export function Bar(props: {
 /** The subscription is over for good: why, and the way back. */
 export function Ended({ app, subscriber, grant }: Connected & { app: Sample }) {
   const state = useSyncState(subscriber);
-  if (state.status !== 'closed' || state.reason === 'not connected yet') return null;
+  // A page that was left and is back comes back by itself.
+  if (state.status !== 'closed' || state.reason === 'the page was left') return null;
   return (
     <div className={styles.apart} role="alert">
       <span>{t('kit.ended', { reason: grant.ended ? t('kit.accessEnded') : reasonWords(state.reason) })}</span>

@@ -3,6 +3,7 @@ import { type Context, refuse } from '@lockstep/client';
 import { hasUnsaved } from '@lockstep/client/unsaved';
 import { type Reason, reasonWords, recordReason } from '@lockstep/console/language';
 import { useEffect, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { type Connected, painted } from './app.tsx';
 import { FhirError, type Resource } from './fhir.ts';
 import { findPatient } from './patient.ts';
@@ -20,7 +21,7 @@ export interface FollowingParts {
    * @param next the context that would be followed; undefined when nothing would be open
    */
   readonly staysFor: (next: Context | undefined) => Reason | undefined;
-  /** Shows it; undefined when nothing is open: then nothing is shown (HZ-4). */
+  /** Shows it; undefined when nothing is open, or the session was left: then nothing is shown (HZ-4), and what is not saved is kept. */
   readonly show: (next: Followed | undefined) => void;
 }
 
@@ -57,8 +58,13 @@ export function useFollowing({ subscriber, fhir }: Connected, parts: FollowingPa
         async show(context, { signal }) {
           const { next, problem } = context ? await read(context) : {};
           if (signal.aborted) return REPLACED;
-          setObstacle(problem);
-          latest.current.show(next);
+          const draw = (): void => {
+            setObstacle(problem);
+            latest.current.show(next);
+          };
+          // A page that is left stands still at once: it comes back from the browser's memory with what is drawn now.
+          if (context) draw();
+          else flushSync(draw);
           await painted();
           return problem === undefined ? true : refuse(problem);
         },

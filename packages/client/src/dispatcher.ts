@@ -15,9 +15,16 @@ import type { Following } from './following.ts';
 import { type Follower, type Handler, HubError } from './options.ts';
 import { Resender } from './resender.ts';
 
-function run(follower: Follower, context: Context | undefined, event: HubEvent): Handled | Promise<Handled> {
+/** @param asks whether a follower is asked whether it may: who has left the session is not */
+function run(
+  follower: Follower,
+  context: Context | undefined,
+  event: HubEvent,
+  asks = true,
+): Handled | Promise<Handled> {
   if (typeof follower === 'function') return follower(context, event);
-  return unlessRefused(follower.may(context, event), () => follower.show(context, event));
+  const may = asks ? follower.may(context, event) : true;
+  return unlessRefused(may, () => follower.show(context, event));
 }
 
 /** Asks the application's handlers about events, tells the Hub what they say, and keeps what they have taken. */
@@ -125,12 +132,14 @@ export class Dispatcher {
 
   /** @param moved the event is about which context is current */
   dispatch(event: HubEvent, moved: boolean): void {
-    const { contexts, report, show } = this.#core;
+    const { contexts, link, report, show } = this.#core;
     const { current } = contexts;
     if (moved) {
+      // Over: what comes after a return is new.
+      if (!link) this.#seen.clear();
       if (this.#latest) {
         HubEvent.supersede(this.#latest);
-        if (this.#latest.id !== event.id) remember(this.#superseded, this.#latest.id);
+        if (link && this.#latest.id !== event.id) remember(this.#superseded, this.#latest.id);
       }
       this.#latest = event;
       this.forget();
@@ -139,7 +148,7 @@ export class Dispatcher {
     // Watchers see the new context before handlers are asked about it.
     show();
     const handlers = this.#asking(event);
-    if (moved) for (const follower of this.#followers) handlers.push(() => run(follower, current, event));
+    if (moved) for (const follower of this.#followers) handlers.push(() => run(follower, current, event, !!link));
     const outcome = ask(handlers, report);
     if (moved) this.#latestOutcome = outcome;
     this.#conclude(event, outcome, moved);

@@ -50,6 +50,7 @@ function extrasOf(events: readonly string[]): readonly string[] {
 const GRACE = 7000;
 /** ms after which a network that went is asked once more. */
 const OFFLINE = 1000;
+const LEFT = 'the page was left';
 const CONNECTING: SyncState = { status: 'connecting', attempt: 1 };
 /** Without its version: handlers need not take every update. */
 function identity(context: Shown | undefined): Shown | undefined {
@@ -75,7 +76,6 @@ export class Subscriber {
   #welcome: ReadonlySet<string> | undefined;
 
   #unwatch: (() => void) | undefined;
-  #left = false;
   #closed: string | undefined = 'not started';
   /** The state while there is no confirmed connection. */
   #connecting: SyncState = CONNECTING;
@@ -176,7 +176,8 @@ export class Subscriber {
 
   /**
    * Follows the current context, whichever event changed it: the simplest way to stay in step. The handler answers as in
-   * `on`; it is called at once when a context is open already.
+   * `on`; it is called at once when a context is open already. When the session is left, as by `unsubscribe` or with the page, it is
+   * called with undefined (HZ-4): `may` is not asked then, and what it answers is not sent.
    * @returns a function that stops
    */
   follow(follower: Follower): () => void {
@@ -209,14 +210,14 @@ export class Subscriber {
   }
 
   /** Unsubscribes and closes the socket normally (1000), so that the other applications are not alarmed. Never rejects. */
-  async unsubscribe(): Promise<void> {
-    this.#stopWatching();
-    await this.#leave('unsubscribed', false);
+  unsubscribe(): Promise<void> {
+    return this.#end('unsubscribed');
   }
 
-  #stopWatching(): void {
+  #end(reason: string): Promise<void> {
     this.#unwatch?.();
     this.#unwatch = undefined;
+    return this.#leave(reason, false);
   }
 
   #start(): void {
@@ -257,51 +258,42 @@ export class Subscriber {
           this.#verifier.routine();
           this.#settle();
         }),
-        closed: guard((reason) => {
-          core.link = undefined;
-          this.#stopWatching();
-          this.#close(reason);
-        }),
+        closed: guard((reason) => void this.#end(reason)),
       },
     );
     core.link = link;
-    core.contexts = new HeldContexts();
     this.#grant(undefined);
     this.#closed = undefined;
     this.#connecting = CONNECTING;
-    this.#left = false;
     this.#unwatch ??= core.ports.environment.watch((sign) => this.#sign(sign));
-    this.#show();
     this.#settle();
     void link.run();
   }
 
   async #leave(reason: string, leaving: boolean): Promise<void> {
-    const { link } = this.#core;
-    this.#core.link = undefined;
-    const left = link?.leave(leaving);
+    const core = this.#core;
+    const left = core.link?.leave(leaving);
+    core.link = undefined;
     // What the Hub closed is closed for the Hub's reason.
-    if (this.#closed === undefined) this.#close(reason);
+    if (this.#closed === undefined) {
+      this.#closed = reason;
+      core.session = 0;
+      core.contexts = new HeldContexts();
+      // Others do not know any more what it shows, and nothing tells it what they open: it shows nothing (HZ-4).
+      this.#verifier.derive();
+      this.#following.close();
+      this.#updater.close(reason);
+      this.#settle();
+    }
     await left;
-  }
-
-  #close(reason: string): void {
-    this.#closed = reason;
-    this.#core.session = 0;
-    this.#dispatcher.forget();
-    this.#following.close();
-    this.#updater.close(reason);
-    this.#settle();
   }
 
   #sign(sign: Sign): void {
     const { link, options } = this.#core;
     if (sign === 'leave') {
-      if (options.leaveOnPageHide === false || !link) return;
-      void this.#leave('the page was left', true);
-      this.#left = true;
+      if (options.leaveOnPageHide !== false) void this.#leave(LEFT, true);
     } else if (sign === 'return') {
-      if (this.#left) this.#start();
+      if (this.#closed === LEFT) this.#start();
     } else {
       const check = () => void this.#verifier.verify(sign, sign === 'wake');
       check();

@@ -137,7 +137,7 @@ export class Verifier {
           await core.pause(SETTLE);
         } else {
           const before = contexts.current;
-          if (contexts.adopt(reading, core.receives)) this.#derive(before);
+          if (contexts.adopt(reading, core.receives)) this.derive(before);
           this.#owe(session);
           if (this.#asked === asked) return this.#certain();
         }
@@ -179,7 +179,7 @@ export class Verifier {
     const before = core.contexts.current;
     if (first && before && !this.#resumed && !this.resent) {
       core.contexts.drop();
-      this.#derive(before);
+      this.derive(before);
     }
     if (core.contexts.whole) return this.#certain();
     core.show();
@@ -188,7 +188,7 @@ export class Verifier {
   }
 
   /** Tells the application of a change that no event reported. */
-  #derive(before: Context | undefined): void {
+  derive(before?: Context): void {
     const core = this.#core;
     const { current } = core.contexts;
     const event = current

@@ -221,6 +221,61 @@ describe('subscribing', () => {
     await clock.until(() => subscriber.state.status === 'in-sync');
   });
 
+  it('HZ-4 who is out of the session shows nothing, and is not asked whether it may', async () => {
+    const ways: Readonly<Record<string, (one: Awaited<ReturnType<typeof joined>>) => void>> = {
+      'its page is left': ({ network }) => network.sign('leave'),
+      'it unsubscribes': ({ subscriber }) => void subscriber.unsubscribe(),
+      'the Hub wants it no more': ({ hub }) => {
+        hub.tokens.clear();
+        for (const endpoint of [...hub.subscriptions.keys()]) hub.deny(endpoint, 'the access was revoked');
+      },
+    };
+    for (const [way, leave] of Object.entries(ways)) {
+      const one = await joined();
+      const { network, hub, clock, subscriber } = one;
+      const shown: (string | undefined)[] = [];
+      subscriber.follow({
+        may: (context) => (context ? undefined : refuse('a note is not saved')),
+        show(context) {
+          shown.push(context?.id);
+        },
+      });
+      hub.openPatient('p1', clock.now());
+      await clock.until(() => shown.at(-1) === 'p1' && statusOf(subscriber) === 'in-sync');
+      leave(one);
+      // A page that is left stands still at once.
+      if (way !== 'the Hub wants it no more') assert.deepEqual(shown, ['p1', undefined], way);
+      await clock.until(() => statusOf(subscriber) === 'closed', 60_000);
+      assert.deepEqual([shown, subscriber.context], [['p1', undefined], undefined], way);
+      if (way !== 'its page is left') continue;
+      network.sign('return');
+      await clock.until(() => statusOf(subscriber) === 'in-sync');
+      assert.deepEqual(shown, ['p1', undefined, 'p1'], way);
+    }
+  });
+
+  it('HZ-4 who comes back to the patient that it left answers when they are shown again, and not before', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    let paint = () => {};
+    subscriber.follow((context) => {
+      if (context) return new Promise<void>((resolve) => (paint = resolve));
+    });
+    const id = hub.openPatient('p1', clock.now());
+    await clock.until(() => subscriber.context !== undefined);
+    paint();
+    await clock.until(() => statusOf(subscriber) === 'in-sync');
+    const answered = () => hub.answers.filter((one) => one.id === id).length;
+    const before = answered();
+    network.sign('leave');
+    network.sign('return');
+    await clock.until(() => subscriber.context !== undefined);
+    await clock.advance(500);
+    assert.equal(answered(), before);
+    paint();
+    await clock.until(() => answered() > before && statusOf(subscriber) === 'in-sync');
+    assert.equal(answered(), before + 1);
+  });
+
   it('a refusal is final and says why', async () => {
     const network = new VirtualNetwork();
     const subscriber = network.subscriber({ topic: 'unheard-of' });
