@@ -1,6 +1,6 @@
 /** The record, with the token of the launch; and what is in a resource, in words. */
 import { measured } from '@lockstep/console/language';
-import { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt } from '@lockstep/console/resource';
+import { dayOf, foundIn, nameOf, recordNumber, referenceOf, textAt, valuesAt } from '@lockstep/console/resource';
 import type { Grant, TokenResponse } from './smart.ts';
 import { type Notice, refusalNotice, ToldError, t } from './words.ts';
 
@@ -51,6 +51,11 @@ export class FhirError extends ToldError {
   }
 }
 
+/** What answers half, or with something else, has not said that there is nothing (HZ-5). */
+function badAnswer(): never {
+  throw new FhirError(0, { text: t('kit.recordBadAnswer') });
+}
+
 export class Fhir {
   readonly #grant: Grant;
 
@@ -78,17 +83,22 @@ export class Fhir {
     });
   }
 
-  async #request(path: string, init: RequestInit = {}): Promise<unknown> {
-    const response = await this.#fetch(path, 'application/fhir+json', init);
-    return response.json().catch(() => undefined);
+  /** @returns what the record answered. @throws FhirError where that is cut short, or no JSON */
+  async #json(path: string): Promise<unknown> {
+    const response = await this.#fetch(path, 'application/fhir+json');
+    return response.json().catch(badAnswer);
   }
 
+  /** @throws FhirError where there is none, or it could not be read */
   async read(reference: string): Promise<Resource> {
-    return (await this.#request(reference)) as Resource;
+    const answer = await this.#json(reference);
+    const [type] = reference.split('/');
+    return textAt(answer, 'resourceType') === type ? (answer as Resource) : badAnswer();
   }
 
+  /** @throws FhirError where it is not known what there is */
   async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
-    return valuesAt(await this.#request(`${type}?${new URLSearchParams(params)}`), 'entry.resource') as Resource[];
+    return foundIn(await this.#json(`${type}?${new URLSearchParams(params)}`)) ?? badAnswer();
   }
 
   /** A DICOM file. @param path below the record's address. @throws FhirError where there is none */
@@ -100,6 +110,6 @@ export class Fhir {
   async put(resource: Resource): Promise<void> {
     const headers = { 'content-type': 'application/fhir+json', prefer: 'return=minimal' };
     const path = `${resource.resourceType}/${resource.id}`;
-    await this.#request(path, { method: 'PUT', headers, body: JSON.stringify(resource) });
+    await this.#fetch(path, 'application/fhir+json', { method: 'PUT', headers, body: JSON.stringify(resource) });
   }
 }

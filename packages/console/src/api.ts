@@ -120,6 +120,8 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
   }
   if (response.status === 401) noteSignedOut();
   if (!response.ok) throw refused(response.status, saidBy(value), codeOf(value));
+  // What is cut short has not said that there is nothing.
+  if (value === undefined && text !== '') throw new ApiError(0, t('start.theServerCannotBeReached'));
   const link = /<([^<>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1];
   // The server names the address as browsers know it.
   const next = link?.slice(BASE_PATH.length);

@@ -3,7 +3,7 @@ import type { Resource } from '@lockstep/fhircast';
 import { ApiError, refused } from './api.ts';
 import { date as dateText, t } from './language/language.ts';
 import { measured } from './language/measured.ts';
-import { dayOf, nameOf, recordNumber, referenceOf, textAt, valuesAt } from './resource.ts';
+import { dayOf, foundIn, nameOf, recordNumber, referenceOf, textAt, valuesAt } from './resource.ts';
 
 export { nameOf, recordNumber, referenceOf, textAt, valuesAt };
 
@@ -118,6 +118,11 @@ export interface FhirPage {
   readonly next?: string;
 }
 
+/** What answers half, or with something else, has not said that there is nothing (HZ-5). */
+function badAnswer(): never {
+  throw new ApiError(0, t('shell.theRecordBadAnswer'));
+}
+
 export type FreshToken = (renew: boolean) => Promise<string>;
 
 /** The FHIR endpoint, with the token of the person signed in. */
@@ -149,13 +154,16 @@ export class Fhir {
     throw refused(response.status, textAt(body, 'issue.details.text', 'issue.diagnostics'));
   }
 
+  /** @throws ApiError where there is none, or it could not be read */
   async read(reference: string): Promise<Resource> {
-    return (await this.#request(reference)) as Resource;
+    const answer = await this.#request(reference);
+    const [type] = reference.split('/');
+    return textAt(answer, 'resourceType') === type ? (answer as Resource) : badAnswer();
   }
 
+  /** @throws ApiError where it is not known what there is */
   async search(type: string, params: Readonly<Record<string, string>>): Promise<readonly Resource[]> {
-    const bundle = await this.#request(`${type}?${new URLSearchParams(params)}`);
-    return valuesAt(bundle, 'entry.resource') as readonly Resource[];
+    return foundIn(await this.#request(`${type}?${new URLSearchParams(params)}`)) ?? badAnswer();
   }
 
   /** The first page of what is found. @param params may name a parameter more than once: all of them are to be met */
@@ -174,7 +182,7 @@ export class Fhir {
     // The record may be reached at another address than it knows itself by: what follows the type's name counts.
     const next = /(?<![^/])[^/]+$/.exec(textAt(links[0], 'url') ?? '')?.[0];
     return {
-      resources: valuesAt(bundle, 'entry.resource') as readonly Resource[],
+      resources: foundIn(bundle) ?? badAnswer(),
       ...(next !== undefined && { next }),
     };
   }

@@ -28,6 +28,21 @@ export function referenceOf(resource: unknown, path: string): string | undefined
   return /(?<![A-Za-z])([A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(textAt(resource, `${path}.reference`) ?? '')?.[1];
 }
 
+const SEVERE = new Set<unknown>(['fatal', 'error']);
+
+/**
+ * The resources that a search found.
+ * @param answer what the record answered, parsed
+ * @returns undefined where it is no Bundle, or says itself that it is not whole: then it is not known what there is (HZ-5)
+ */
+export function foundIn(answer: unknown): readonly Resource[] | undefined {
+  const found = valuesAt(answer, 'entry.resource') as readonly Resource[];
+  const outcomes = found.filter(({ resourceType }) => resourceType === 'OperationOutcome');
+  const isWhole = !outcomes.flatMap((one) => valuesAt(one, 'issue.severity')).some((one) => SEVERE.has(one));
+  if (textAt(answer, 'resourceType') !== 'Bundle' || !isWhole) return undefined;
+  return found.filter((one) => !outcomes.includes(one));
+}
+
 /** The name that somebody goes by: not an old one, a maiden name or a nickname where there is another. */
 function currentName(resource: Resource): unknown {
   const names = valuesAt(resource, 'name');

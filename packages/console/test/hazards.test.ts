@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { FrameLocator, Page, Route } from 'playwright-core';
+import type { FrameLocator, Locator, Page, Route } from 'playwright-core';
 import { Callback } from './callback.ts';
 import { type Answering, OtherApp, RawSubscriber } from './raw-subscriber.ts';
 import { member, openPatient, run, Stage, shows } from './stage.ts';
@@ -482,6 +482,83 @@ test('HZ-5 a patient whom the record lacks is no chart: EHR and samples say so a
   }
   await openPatient(page, /Amara Diallo/);
   await headline(page, 'in-sync').waitFor();
+  await page.context().close();
+});
+
+/**
+ * What the browser does to a page that it puts into its memory (`pagehide`), and to one that comes back from there (`pageshow`).
+ * @returns what the page says at the moment when it is frozen
+ */
+function turned(body: Locator, type: 'pagehide' | 'pageshow'): Promise<string> {
+  return body.evaluate(async (_, event) => {
+    dispatchEvent(new PageTransitionEvent(event, { persisted: true }));
+    await Promise.resolve();
+    return `${document.title} ${document.body.innerText}`;
+  }, type);
+}
+
+test('HZ-2 HZ-4 a page that the browser keeps in its memory shows nobody, and comes back to who is open', async () => {
+  const page = await stage.person(/Lena Okafor/);
+  await openPatient(page, /Amara Diallo/);
+  const apps = [await run(page, 'Image viewer'), await run(page, 'Report writer')];
+  for (const app of apps) await shows(app, 'Amara Diallo');
+  // They have left as they should: nobody waits for them, and nobody is named.
+  for (const app of apps) assert.doesNotMatch(await turned(app.locator('body'), 'pagehide'), /Amara|Diallo/);
+  await openPatient(page, /Kofi Mensah/);
+  await headline(page, 'in-sync').waitFor();
+  for (const app of apps) assert.equal(await app.getByText('Amara Diallo').count(), 0);
+  for (const app of apps) assert.doesNotMatch(await turned(app.locator('body'), 'pageshow'), /Amara|Diallo/);
+  for (const app of apps) await shows(app, 'Kofi Mensah');
+  await headline(page, 'in-sync').waitFor();
+  // The EHR itself.
+  await turned(page.locator('body'), 'pagehide');
+  assert.deepEqual(await shownAndOpen(page), ['', '']);
+  await turned(page.locator('body'), 'pageshow');
+  await headline(page, 'in-sync').waitFor();
+  assert.deepEqual(await shownAndOpen(page), ['Kofi Mensah', 'Kofi Mensah']);
+  await page.context().close();
+});
+
+test('HZ-5 what has not been read yet, or could not be, is not said to be missing: in chart, viewer and writer', async () => {
+  const page = await stage.person(/Tomas Lindqvist/);
+  await openPatient(page, /Amara Diallo/);
+  const viewer = await run(page, 'Image viewer');
+  const writer = await run(page, 'Report writer');
+  const chart = page.getByRole('tabpanel');
+  const studies = /\/fhir\/ImagingStudy\?patient=/;
+  const nothing = /None in the record|No studies in the record|Nothing to show/;
+  const saysNothing = async () => {
+    const said = [chart, viewer.locator('body'), writer.locator('body')].map((one) => one.innerText());
+    return (await Promise.all(said)).map((text) => nothing.test(text));
+  };
+  stage.provoked.push(/^500 GET \S+\/fhir\/ImagingStudy\?/);
+  const empty = JSON.stringify({ resourceType: 'Bundle', type: 'searchset' });
+  const ways: Readonly<Record<string, readonly [RegExp, (route: Route) => unknown]>> = {
+    late: [/Mateo Fernández/, () => undefined],
+    failing: [/Hannah Kowalczyk/, (route) => route.fulfill({ status: 500, body: '' })],
+    'cut short': [/Kofi Mensah/, (route) => route.fulfill({ body: empty.slice(0, 20) })],
+    aborted: [/Walter Pruitt/, (route) => route.abort('connectionreset')],
+  };
+  for (const [way, [name, answer]] of Object.entries(ways)) {
+    await page.route(studies, answer);
+    await openPatient(page, name);
+    const why = way === 'late' ? 'Reading the studies' : 'The studies could not be read';
+    for (const app of [viewer, writer]) await app.getByText(why).waitFor();
+    // The chart asks twice.
+    await (way === 'late' ? chart.getByTestId('waiting') : chart.getByRole('alert')).waitFor();
+    assert.deepEqual(await saysNothing(), [false, false, false], way);
+    await page.unroute(studies);
+    if (way === 'late') continue;
+    for (const part of [chart, viewer, writer]) await part.getByRole('button', { name: 'Try again' }).click();
+    for (const app of [viewer, writer]) await app.getByText(why).waitFor({ state: 'detached' });
+    await chart.getByRole('alert').waitFor({ state: 'detached' });
+  }
+  await page.route(studies, (route) => route.fulfill({ body: empty }));
+  await openPatient(page, /Priya Raman/);
+  await viewer.getByText('No studies in the record').waitFor();
+  await writer.getByText('No studies in the record').waitFor();
+  await chart.getByText('None in the record').first().waitFor();
+  await page.unroute(studies);
   await page.context().close();
 });
 

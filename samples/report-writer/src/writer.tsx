@@ -18,8 +18,8 @@ import {
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
 import { Alert } from '../../kit/notice.tsx';
-import { useOfPatient } from '../../kit/of-patient.ts';
-import { type Notice, t } from '../../kit/words.ts';
+import { type OfPatient, useOfPatient } from '../../kit/of-patient.ts';
+import { type Notice, type SampleMessage, t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
 import { isUnfinished, newReport, signed } from './filing.ts';
 import styles from './writer.module.css';
@@ -56,6 +56,12 @@ interface Work {
 
 const NO_WORK: Work = { studies: [], reports: [] };
 
+/** Why no study is listed. That there is none is said only once the record has answered (HZ-5). */
+function whyNoStudies({ value, problem }: OfPatient<Work>): SampleMessage {
+  if (problem) return 'writer.studiesNotRead';
+  return value ? 'writer.noStudies' : 'writer.readingStudies';
+}
+
 async function readWork(fhir: Fhir, patient: string): Promise<Work> {
   const params = { patient, _count: '50' };
   const [studies, reports] = await Promise.all([
@@ -88,8 +94,8 @@ export function Writer(connected: Connected) {
   const context = useCurrentContext(subscriber);
   const content = useContent(subscriber);
   const state = useSyncState(subscriber);
-  const { value: work, problem } = useOfPatient(shown?.patient.id, (patient) => readWork(fhir, patient), filed);
-  const { studies, reports } = work ?? NO_WORK;
+  const read = useOfPatient(shown?.patient.id, (patient) => readWork(fhir, patient), filed);
+  const { studies, reports } = read.value ?? NO_WORK;
 
   const drafts = useMemo(() => draftStore(app.id, grant.user, isText), [grant]);
   const unsaved = useRef(false);
@@ -204,7 +210,7 @@ export function Writer(connected: Connected) {
   }
 
   const report = shown?.report;
-  const told = notice ?? problem ?? launchProblem;
+  const told = notice ?? read.problem ?? launchProblem;
   const apart = state.status === 'out-of-sync' && state.us;
   return (
     <main className={styles.writer}>
@@ -337,7 +343,16 @@ export function Writer(connected: Connected) {
               })}
             </ul>
           )}
-          {work?.studies.length === 0 && <p className={kitStyles.nothing}>{t('writer.noStudies')}</p>}
+          {shown !== undefined && studies.length === 0 && (
+            <div className={kitStyles.nothing}>
+              <p>{t(whyNoStudies(read))}</p>
+              {read.problem && (
+                <button type="button" onClick={() => setFiled((count) => count + 1)}>
+                  {t('kit.tryAgain')}
+                </button>
+              )}
+            </div>
+          )}
         </section>
       )}
     </main>

@@ -17,8 +17,8 @@ import {
 } from '../../kit/fhir.ts';
 import { type Followed, useFollowing, useUnsaved } from '../../kit/following.ts';
 import { Alert } from '../../kit/notice.tsx';
-import { useOfPatient } from '../../kit/of-patient.ts';
-import { type Notice, t } from '../../kit/words.ts';
+import { type OfPatient, useOfPatient } from '../../kit/of-patient.ts';
+import { type Notice, type SampleMessage, t } from '../../kit/words.ts';
 import { app } from '../manifest.ts';
 import { instancesOf, studyUid } from './instances.ts';
 import { type Measured, placeOf, selectedPlace, toObservation, toSelection } from './measure.ts';
@@ -77,6 +77,15 @@ function sharedLines(content: ReadonlyMap<string, Resource>, selected: readonly 
 
 const NO_STUDIES: readonly Resource[] = [];
 
+/** Why no image is shown. That there is nothing is said only once the record has answered (HZ-5). */
+function whyNoImages(shown: Shown | undefined, { value, problem }: OfPatient<readonly Resource[]>): SampleMessage {
+  if (!shown) return 'viewer.openAPatient';
+  if (problem) return 'viewer.studiesNotRead';
+  if (!value) return 'viewer.readingStudies';
+  const isOther = shown.study !== undefined && !value.some(({ id }) => id === shown.study);
+  return isOther ? 'viewer.otherStudy' : 'viewer.nothingToShow';
+}
+
 export function Viewer(connected: Connected) {
   const { subscriber, fhir, grant } = connected;
   const [shown, setShown] = useState<Shown>();
@@ -91,11 +100,18 @@ export function Viewer(connected: Connected) {
   useUnsaved(draft && t('viewer.unsaved'));
   const { obstacle, again } = useFollowing(connected, {
     staysFor: () => unsaved,
-    show: (next) => setShown(next && shownOf(next)),
+    show(next) {
+      setShown(next && shownOf(next));
+      // It is kept with its study.
+      if (!next) setDraft(undefined);
+    },
   });
   const launchProblem = useLaunchPatient(connected);
-  const read = useOfPatient(shown?.patient.id, (patient) =>
-    fhir.search('ImagingStudy', { patient, _sort: '-started', _count: '50' }),
+  const [reads, setReads] = useState(0);
+  const read = useOfPatient(
+    shown?.patient.id,
+    (patient) => fhir.search('ImagingStudy', { patient, _sort: '-started', _count: '50' }),
+    reads,
   );
   const studies = read.value ?? NO_STUDIES;
   const context = useCurrentContext(subscriber);
@@ -253,7 +269,14 @@ export function Viewer(connected: Connected) {
             begin={begin}
           />
         ) : (
-          <p className={kitStyles.nothing}>{shown ? t('viewer.nothingToShow') : t('viewer.openAPatient')}</p>
+          <div className={kitStyles.nothing}>
+            <p>{t(whyNoImages(shown, read))}</p>
+            {read.problem && (
+              <button type="button" onClick={() => setReads((count) => count + 1)}>
+                {t('kit.tryAgain')}
+              </button>
+            )}
+          </div>
         )}
         <aside className={styles.measures} aria-label={t('viewer.measurements')}>
           {draft ? (
