@@ -1,9 +1,8 @@
 /** The one line that says whether everybody shows what the session has open: always computed from what is known, never set. */
 import type { SyncState } from '@lockstep/client';
-import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { type Desk, type DeskContext, isShown } from './desk.ts';
-import { apartWords, isBehind, isWaiting, type Member } from './roster.ts';
+import { apartWords, isBehind, isWaiting, type Member, memberWords } from './roster.ts';
 
 export interface Headline {
   readonly status: SyncState['status'];
@@ -26,7 +25,7 @@ export interface Known {
 }
 
 function names(members: readonly Member[]): string {
-  const [first, ...others] = [...new Set(members.map(({ name }) => appWords(name) || t('ehr.someApplication')))];
+  const [first, ...others] = members.map((member) => memberWords(member) || t('ehr.someApplication'));
   return others.length === 0 ? `${first}` : t('ehr.andOthers', { first: `${first}`, count: others.length });
 }
 

@@ -1,6 +1,7 @@
 /** Who is in the session, and who follows it: made from what the server sends, without I/O. */
 import { SURVEY_EVENT } from '@lockstep/fhircast';
 import type { SubscriptionView, TimelineEntry } from '../api.ts';
+import { appWords, wordsApart } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 
@@ -33,6 +34,8 @@ export interface Apart {
 export interface Member {
   readonly id: string;
   readonly name: string;
+  /** What it is called for people, where another member has the same name. */
+  readonly words?: string;
   readonly clientId: string;
   readonly connected: boolean;
   /** When it subscribed, where that was seen, ms since the epoch. */
@@ -289,6 +292,19 @@ export function apartWords({ why, status, reason }: Apart): string {
     case 'gone':
       return t('ehr.outOfTheSession', { reason: reason ? reasonWords(reason) : t('ehr.noReasonGiven') });
   }
+}
+
+/** What a member is called, for people; '' for one without a name. */
+export function memberWords({ name, words }: Member): string {
+  return words ?? appWords(name);
+}
+
+/** The members, those of one name told apart. Who is gone has a number after those who are there. */
+export function toldApart(members: readonly Member[]): readonly Member[] {
+  const isGone = ({ apart }: Member): number => (apart?.why === 'gone' ? 1 : 0);
+  const ordered = [...members].sort((a, b) => isGone(a) - isGone(b));
+  const words = wordsApart(ordered.map(({ name }) => name));
+  return members.map((one) => ({ ...one, words: words[ordered.indexOf(one)] ?? '' }));
 }
 
 /** What a member's chip says, in words. */

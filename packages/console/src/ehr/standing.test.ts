@@ -212,3 +212,25 @@ test('HZ-2 ERR-8 headline and chips never deny each other, whatever comes togeth
     { numRuns: 2000 },
   );
 });
+
+test('HZ-3 two windows of one application have two names, in the headline, the chips and the warnings', () => {
+  const twice = [member('1', 'EHR'), member('2', 'Image viewer'), member('3', 'Image viewer')];
+  const wordsOf = (members: readonly Member[]) =>
+    standing({ ...SEEN, members }).chips.map(({ member: { words } }) => words);
+  assert.deepEqual(wordsOf(twice), ['EHR', 'Image viewer', 'Image viewer (window 2)']);
+  const silent = (one: Member): Member => ({ ...one, apart: { why: 'silent', since: 7 } });
+  const behind = (...ids: readonly string[]) => twice.map((one) => (ids.includes(one.id) ? silent(one) : one));
+  const headlineOf = (...ids: readonly string[]) =>
+    standing({ ...SEEN, members: behind(...ids) }).headline.words.replace(/\u2068|\u2069/g, '');
+  assert.match(headlineOf('2'), /Image viewer$/);
+  assert.match(headlineOf('3'), /Image viewer \(window 2\)$/);
+  assert.match(headlineOf('2', '3'), /Image viewer and 1 more$/);
+  // One that is gone takes no name from one that is there, and no number is the name of another.
+  const gone: Member = { ...member('0', 'Image viewer'), connected: false, apart: { why: 'gone', since: 7 } };
+  assert.deepEqual(wordsOf([gone, member('2', 'Image viewer')]), ['Image viewer (window 2)', 'Image viewer']);
+  assert.deepEqual(wordsOf([member('1', 'EHR'), member('2', 'EHR'), member('3', 'EHR (window 2)')]), [
+    'EHR',
+    'EHR (window 3)',
+    'EHR (window 2)',
+  ]);
+});

@@ -5,7 +5,7 @@
 import type { NotFollowing, SyncState } from '@lockstep/client';
 import { isShown } from './desk.ts';
 import { type Headline, headline, type Known, ownTrouble } from './headline.ts';
-import { type Apart, isBehind, isWaiting, type Member, outcomeWords } from './roster.ts';
+import { type Apart, isBehind, isWaiting, type Member, outcomeWords, toldApart } from './roster.ts';
 
 /** What a mark says: `good` follows, `busy` may follow still, `bad` does not follow, `off` claims nothing. */
 export type ChipTone = 'good' | 'busy' | 'bad' | 'off';
@@ -93,7 +93,7 @@ function toneOf(member: Member, settled: boolean): ChipTone {
 export function standing(seen: Seen): StripStanding {
   const { own, name } = seen;
   const told = withTold(seen.members, own.status === 'out-of-sync' ? own.others : []);
-  const members = withAwaited(told, own);
+  const members = toldApart(withAwaited(told, own));
   const settled = isSettled(seen);
   const trouble = ownTrouble(seen);
   const chipOf = (member: Member): Chip => {

@@ -5,7 +5,6 @@ import { Button } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { timeOf } from '../fhir.ts';
 import { ForeignName } from '../foreign-text.tsx';
-import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { reasonWords } from '../language/reasons.ts';
 import { Rich } from '../language/rich.tsx';
@@ -14,7 +13,7 @@ import markStyles from '../ui/mark.module.css';
 import { median, Sparkline } from '../ui/sparkline.tsx';
 import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
-import { apartWords, isBehind, type Member } from './roster.ts';
+import { apartWords, isBehind, type Member, memberWords } from './roster.ts';
 import type { EhrSession } from './session.ts';
 import { type Chip, type ChipTone, type StripStanding, standing } from './standing.ts';
 import styles from './strip.module.css';
@@ -46,7 +45,7 @@ function MemberChip({ chip }: { chip: Chip }) {
   const { member, tone, words } = chip;
   const { outcome, times } = member;
   const middle = median(times);
-  const name = appWords(member.name);
+  const name = memberWords(member);
   return (
     <li className={styles.member} data-tone={tone} data-member={member.name}>
       <span className={markStyles.mark} aria-hidden="true">
@@ -102,6 +101,7 @@ function AskAgain({ session }: { session: EhrSession }) {
 }
 
 interface DoesNotFollowProps {
+  /** For people; '' where it has none. */
   readonly name: string;
   /** ms since the epoch; NaN where it is not known. */
   readonly since: number;
@@ -113,7 +113,7 @@ interface DoesNotFollowProps {
 /** Who does not follow, since when and why, in a sentence. */
 function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
   const values = {
-    name: <ForeignName text={appWords(name) || t('ehr.anApplication')} />,
+    name: <ForeignName text={name || t('ehr.anApplication')} />,
     reason: <ForeignName text={reason} />,
     shows: shows ? t('ehr.itStillShows', { shows }) : t('ehr.itMayStillShowSomethingElse'),
   };
@@ -124,13 +124,13 @@ function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
 /** An application that does not follow: why, since when, and what it still shows where that is known. */
 function NotFollowing({ session, member }: { session: EhrSession; member: Member }) {
   const titles = useStore(session.following.titles);
-  const { name, apart, followed } = member;
+  const { apart, followed } = member;
   if (!apart) return null;
   // The Hub names what it knows by its id.
   const shows = titles.get(followed ?? '') ?? titles.get(apart.shows ?? '') ?? apart.shows;
   return (
     <Warner actions={<AskAgain session={session} />}>
-      <DoesNotFollow name={name} since={apart.since} reason={apartWords(apart)} shows={shows} />
+      <DoesNotFollow name={memberWords(member)} since={apart.since} reason={apartWords(apart)} shows={shows} />
     </Warner>
   );
 }
@@ -161,7 +161,7 @@ export function Strip({ session }: { session: EhrSession }) {
             {now.words}
           </span>
         </span>
-        {state.status === 'closed' && state.reason !== 'not connected yet' && (
+        {state.status === 'closed' && state.reason !== 'the page was left' && (
           // The server opens the session again under its old topic.
           <Button onClick={() => location.reload()}>{t('ehr.rejoin')}</Button>
         )}

@@ -6,7 +6,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { call, get, type LogLine, type SessionDetail, type TimelineEntry } from '../api.ts';
 import { serverPath } from '../base.ts';
 import { ForeignName, ForeignText } from '../foreign-text.tsx';
-import { appWords } from '../language/app-words.ts';
+import { appWords, wordsApart } from '../language/app-words.ts';
 import { date, t } from '../language/language.ts';
 import { Rich } from '../language/rich.tsx';
 import { watchLive } from '../live.ts';
@@ -195,6 +195,7 @@ export default function Inspector({ topic }: { topic: string }) {
   const [refusal, setRefusal] = useState<unknown>();
 
   const subscriptions = session.data?.subscriptions;
+  const called = useMemo(() => wordsApart(subscriptions?.map(({ name }) => name) ?? []), [subscriptions]);
   const names = useMemo(
     () => new Map(subscriptions?.map(({ clientId, client = clientId }) => [clientId, appWords(client)])),
     [subscriptions],
@@ -379,13 +380,13 @@ export default function Inspector({ topic }: { topic: string }) {
             <NotFollowing session={data} />
           </div>
           <ul className={styles.subscribers} aria-label={t('sessions.subscribers')}>
-            {data.subscriptions.map(({ id, name, client, connected, events, expiresAt }) => (
+            {data.subscriptions.map(({ id, client, connected, events, expiresAt }, index) => (
               <li key={id} data-tone={connected ? 'good' : 'bad'}>
                 <span className={markStyles.mark} aria-hidden="true">
                   {connected ? '✓' : '×'}
                 </span>
                 <b>
-                  <ForeignName text={appWords(name)} />
+                  <ForeignName text={called[index] ?? ''} />
                 </b>
                 <span
                   className={`${textStyles.label} ${styles.subscribed}`}

@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react';
 import { get, type SessionRow, type SessionRowPage } from '../api.ts';
 import { ForeignName } from '../foreign-text.tsx';
 import { identity, WhoIs } from '../identity.tsx';
-import { appWords } from '../language/app-words.ts';
+import { wordsApart } from '../language/app-words.ts';
 import { date, number, t } from '../language/language.ts';
 import { watchLive } from '../live.ts';
 import { Link } from '../router.tsx';
@@ -37,6 +37,7 @@ function Moment({ at }: { at: number }) {
 
 function Row({ session }: { session: SessionRow }) {
   const { patient } = session;
+  const names = wordsApart(session.subscriptions.map(({ name }) => name));
   return (
     <tr data-trouble={session.notFollowing.length > 0 || undefined}>
       <td>
@@ -58,12 +59,12 @@ function Row({ session }: { session: SessionRow }) {
       </td>
       <td data-label={t('sessions.applications')}>
         <ul className={namesStyles.names}>
-          {session.subscriptions.map(({ id, name, connected }) => (
+          {session.subscriptions.map(({ id, connected }, index) => (
             <li key={id} data-tone={connected ? 'good' : 'bad'}>
               <span className={markStyles.mark} aria-hidden="true">
                 {connected ? '✓' : '×'}
               </span>
-              <ForeignName text={appWords(name)} />
+              <ForeignName text={names[index] ?? ''} />
               {!connected && <span className={textStyles.srOnly}> {t('sessions.notConnected')}</span>}
             </li>
           ))}

@@ -32,8 +32,8 @@ export function NotFollowing({ session }: { session: Pick<SessionView, 'notFollo
     return <span className={textStyles.label}>{t('sessions.everybodyFollows')}</span>;
   return (
     <ul className={namesStyles.names} aria-label={t('sessions.doesNotFollow')}>
-      {session.notFollowing.map(({ name, why, since, reason, shows }) => (
-        <li key={`${name} ${since}`} data-tone={why === 'waiting' ? 'busy' : 'bad'} title={reasonWords(reason)}>
+      {session.notFollowing.map(({ name, why, since, reason, shows }, index) => (
+        <li key={index} data-tone={why === 'waiting' ? 'busy' : 'bad'} title={reasonWords(reason)}>
           <span className={markStyles.mark} aria-hidden="true">
             {why === 'waiting' ? '…' : '!'}
           </span>
