@@ -53,7 +53,7 @@ export class FhirError extends ToldError {
 
 /** What answers half, or with something else, has not said that there is nothing (HZ-5). */
 function badAnswer(): never {
-  throw new FhirError(0, { text: t('kit.recordBadAnswer') });
+  throw new FhirError(200, { text: t('kit.recordBadAnswer') });
 }
 
 export class Fhir {

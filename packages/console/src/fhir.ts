@@ -120,7 +120,7 @@ export interface FhirPage {
 
 /** What answers half, or with something else, has not said that there is nothing (HZ-5). */
 function badAnswer(): never {
-  throw new ApiError(0, t('shell.theRecordBadAnswer'));
+  throw new ApiError(200, t('shell.theRecordBadAnswer'));
 }
 
 export type FreshToken = (renew: boolean) => Promise<string>;
