@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { readCatalog } from '../build/messages.ts';
 import { findings } from './axe.ts';
 import { member, openPatient, run, Stage } from './stage.ts';
 
@@ -120,6 +121,87 @@ test('no page has an accessibility finding in German, in the light, on a phone',
   }
   await page.context().close();
 });
+
+/** Buttons that open a dialog, by the keys of their words, and where they are. */
+const DIALOGS: readonly (readonly [path: string, ...keys: string[]])[] = [
+  [
+    '/users/dr-mei-tanaka',
+    'users.makeAPassword',
+    'users.setAPassword',
+    'users.endSessions',
+    'users.suspend',
+    'users.delete',
+  ],
+  ['/apps/sample-viewer', 'apps.suspend', 'apps.delete'],
+  ['/sessions', 'sessions.endSession'],
+];
+
+// Schemes differ in their colors, languages in their words: each is in one of the two.
+for (const [locale, scheme] of [
+  ['en-GB', 'dark'],
+  ['de-DE', 'light'],
+] as const) {
+  test(`no dialog, menu or part that can be unfolded has an accessibility finding, ${locale}, ${scheme}`, async () => {
+    const words = readCatalog(locale.slice(0, 2));
+    const button = (key: string) => page.getByRole('button', { name: words[key] ?? key, exact: true });
+    const page = await stage.browser({ width: 1280, height: 800 }, { locale });
+    await page.addInitScript((value) => localStorage.setItem('lockstep-color-scheme', value), scheme);
+    await page.goto(stage.origin);
+    await page.getByRole('button', { name: /Administrator/ }).click();
+    const dialog = page.getByRole('dialog');
+    const close = async (): Promise<void> => {
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+    };
+    await openPatient(page, /Priya Raman/);
+    await page.keyboard.press('?');
+    await dialog.waitFor();
+    assert.deepEqual(await findings(page), [], 'shortcuts');
+    await close();
+    await button('Administrator').click();
+    await page.getByRole('menuitem', { name: words['shell.signOut'] ?? '' }).waitFor();
+    assert.deepEqual(await findings(page), [], 'menu');
+    await page.getByRole('menuitem', { name: words['shell.changePassword'] ?? '' }).click();
+    await dialog.waitFor();
+    assert.deepEqual(await findings(page), [], 'change password');
+    await close();
+    await page.getByRole('textbox', { name: words['ehr.note'] ?? '' }).fill('Half a sentence');
+    await button('Administrator').click();
+    await page.getByRole('menuitem', { name: words['shell.signOut'] ?? '' }).click();
+    await dialog.waitFor();
+    assert.deepEqual(await findings(page), [], 'a note is not saved');
+    await close();
+    await page.getByRole('textbox', { name: words['ehr.note'] ?? '' }).fill('');
+    for (const [path, ...keys] of DIALOGS) {
+      await page.evaluate((to) => {
+        history.pushState(null, '', to);
+        dispatchEvent(new PopStateEvent('popstate'));
+      }, path);
+      if (path === '/sessions') await page.locator('[data-testid="sessions"]').getByRole('link').first().click();
+      for (const key of keys) {
+        await button(key).click();
+        await dialog.waitFor();
+        assert.deepEqual(await findings(page), [], `${path} ${key}`);
+        await close();
+      }
+    }
+    for (const path of ['/apps/new', '/apps/sample-viewer', '/conformance', '/sessions']) {
+      await page.evaluate((to) => {
+        history.pushState(null, '', to);
+        dispatchEvent(new PopStateEvent('popstate'));
+      }, path);
+      if (path === '/sessions') await page.locator('[data-testid="sessions"]').getByRole('link').first().click();
+      await page.locator('[data-testid="waiting"]').first().waitFor({ state: 'detached' });
+      for (const part of await page.locator('main details').all()) {
+        await part.evaluate((element: HTMLDetailsElement) => {
+          element.open = true;
+        });
+      }
+      assert.deepEqual(await findings(page), [], `${path}, unfolded`);
+    }
+    await page.context().close();
+  });
+}
 
 /** What scrolls sideways, or is cut, and where a word stands above the other. Code may scroll: its lines are not to be broken. */
 function outOfSight(page: Page): Promise<readonly string[]> {
