@@ -135,6 +135,9 @@ describe('in front of HAPI FHIR', () => {
     );
     assert.ok((await send('DELETE', `Observation/${id}`)).status < 300);
     assert.equal((await send('DELETE', 'Observation/never')).status, 204);
+    const entry = [{ resource: one, request: { method: 'POST', url: 'Observation' } }];
+    const transaction = await send('POST', '', { resourceType: 'Bundle', type: 'transaction', entry });
+    assert.deepEqual([transaction.status, /no transactions/.test(await transaction.text())], [400, true]);
   });
 
   it('Medplum’s client reads and searches', async () => {
