@@ -13,6 +13,9 @@ const MAX_SEEN = 1000;
 /** The last time that a timestamp can hold: an event may claim to be of then. */
 const LAST_TIME = 8.64e15;
 
+/** Events that change which context is current. */
+export const CHANGES = /-(open|close)$|UserLogout/i;
+
 /** Drops the oldest of what is kept by id, where there are too many. */
 export function bound(kept: Set<string> | Map<string, unknown>): void {
   const [oldest = ''] = kept.keys();
@@ -105,7 +108,7 @@ export class Core {
     const time = parseTimestamp(message.timestamp);
     for (let attempt = 1; ; attempt++) {
       const answer = await this.api.publish(message);
-      if (answer.ok && /-(open|close)$/.test(message.event['hub.event'])) this.#led = Math.max(this.#led, time);
+      if (answer.ok && CHANGES.test(message.event['hub.event'])) this.#led = Math.max(this.#led, time);
       if (answer.ok || answer.kind !== 'unavailable' || attempt === 3) return answer;
       await this.pause(Math.max(answer.retryAfter, 200 * 2 ** attempt * (0.5 + this.ports.random() / 2)));
       if (time < Math.max(this.#led, this.contexts.established)) return answer;

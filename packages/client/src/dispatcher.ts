@@ -258,7 +258,7 @@ export class Dispatcher {
       const sent = await api.publish(message);
       if (sent.ok) return;
       if (sent.kind !== 'unavailable') {
-        report(new HubError(sent.status, `the SyncError could not be sent: ${sent.reason}`));
+        report(new HubError(sent.status, `the SyncError was not sent: ${sent.reason}`));
         return;
       }
       await this.#core.pause(sent.retryAfter || 2000);

@@ -161,14 +161,13 @@ export class HubApi {
   }
 
   async #renew(): Promise<string | undefined> {
-    if (typeof this.#token !== 'function') return 'there is no new token';
     try {
-      const token = nonEmptyText(await this.#token(this.#held !== undefined));
-      if (token === undefined) return 'there is no new token';
+      const token = typeof this.#token === 'function' && nonEmptyText(await this.#token(this.#held !== undefined));
+      if (!token) return 'there is no new token';
       this.#held = token;
       return undefined;
     } catch (error) {
-      return `the token could not be renewed: ${errorText(error)}`;
+      return `there is no new token: ${errorText(error)}`;
     }
   }
 
@@ -220,13 +219,13 @@ export class HubApi {
     const body = parseJson(answer.text);
     // The second draft answers with the bare array.
     const said = Array.isArray(body) ? { context: body } : isObject(body) ? body : {};
-    if (!Array.isArray(said.context)) return nonsense(answer, 'it is no context');
     const elements = contextElements(said.context);
     const bundle = elements.find((one) => one.key === 'content')?.resource;
     const context = elements.filter((one) => one.key !== 'content');
     const given = said['context.type'];
     const type = typeof given === 'string' ? given : (context[0]?.resource?.resourceType ?? '');
-    if (type !== '' && !anchorOf(type, context)) return nonsense(answer, 'it is no context');
+    const isContext = Array.isArray(said.context) && (type === '' || anchorOf(type, context));
+    if (!isContext) return nonsense(answer, 'it is no context');
     const versionId = nonEmptyText(said['context.versionId']) ?? '';
     return { ok: true, type, versionId, context, content: bundle && objectsIn(bundle.entry) };
   }

@@ -391,7 +391,6 @@ export class Link {
   }
 
   #close(socket: Socket, code: number): void {
-    if (socket.readyState > 1) return;
     try {
       socket.close(code);
     } catch {

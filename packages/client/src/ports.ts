@@ -96,7 +96,7 @@ function newId(): string {
  */
 export function systemPorts(given: Partial<Ports>): Ports {
   const WebSocket = given.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
-  if (!WebSocket) throw new TypeError('there is no WebSocket: pass one, as of the ws package');
+  if (!WebSocket) throw new TypeError('there is no WebSocket: pass one');
   return {
     clock: systemClock,
     fetch: (url, init) => globalThis.fetch(url, init),

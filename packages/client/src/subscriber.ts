@@ -9,7 +9,7 @@ import {
   SURVEY_EVENT,
 } from '@lockstep/fhircast';
 import type { Content, Context } from './context.ts';
-import { Core } from './core.ts';
+import { CHANGES, Core } from './core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ending, opened, selected } from './elements.ts';
 import { type EventName, HubEvent } from './events.ts';
@@ -26,9 +26,9 @@ import {
 } from './options.ts';
 import type { Sign } from './ports.ts';
 import { type Consent, Surveys } from './survey.ts';
-import { Observable, type Shown, type SyncState, sameState, syncState } from './sync-state.ts';
+import { Observable, OTHER, type Shown, type SyncState, sameState, syncState } from './sync-state.ts';
 import { type Changes, Updater } from './updater.ts';
-import { OWED, Verifier } from './verifier.ts';
+import { Verifier } from './verifier.ts';
 
 /** Events of our own that Lockstep knows; other Hubs may refuse their names. */
 const OWN = [FOLLOWING_EVENT, SURVEY_EVENT, SURVEY_ANSWER_EVENT];
@@ -91,7 +91,7 @@ export class Subscriber {
     const { hubUrl, topic, events } = options;
     const wrong =
       !/^https?:\/\//i.test(hubUrl) || !URL.canParse(hubUrl) ? 'hubUrl' : !topic ? 'topic' : !events[0] && 'events';
-    if (wrong) throw new TypeError(`${wrong} is empty, or no absolute URL`);
+    if (wrong) throw new TypeError(`${wrong} is empty or no URL`);
     const core = new Core(
       options,
       () => this.#settle(),
@@ -344,7 +344,7 @@ export class Subscriber {
     const { shown, busy, refusal } = this.#dispatcher;
     return syncState({
       shown: options.showing ? this.#asked(options.showing) : identity(shown),
-      busy,
+      busy: this.#verifier.owed.size > 0 ? OTHER : busy,
       refusal,
       name: options.name,
       current: contexts.current,
@@ -411,6 +411,7 @@ export class Subscriber {
     }
     const event = new HubEvent(message, mine.has(id), false);
     const number = ++this.#came;
+    verifier.owed.delete(id);
     const verdict = contexts.apply(message, this.#shares);
     verifier.resent ||= contexts.reopens(message);
     this.#updater.echoed(id);
@@ -422,8 +423,6 @@ export class Subscriber {
       case 'known':
         if (contextAction(name)?.action === 'open') reopened();
         else dispatcher.dispatch(event, false);
-        this.#show();
-        this.#settle();
         break;
       case 'news':
         if (name === 'SyncError') dispatcher.syncError(event, (about, reason) => this.#updater.refused(about, reason));
@@ -456,15 +455,9 @@ export class Subscriber {
     const sent = core.make(name, context, versionId);
     const answer = await core.post(sent);
     if (!answer.ok) throw new HubError(answer.status, answer.reason);
-    const { session } = core;
-    if (session && core.receives(name)) {
-      core.ports.clock.after(OWED, () => {
-        if (session === core.session && !this.#dispatcher.knows(sent.id)) {
-          void this.#verifier.verify('an event did not come back', true);
-        }
-      });
-    }
-    return { id: sent.id, timestamp: sent.timestamp };
+    const { id, timestamp } = sent;
+    if (CHANGES.test(name) && core.session && !this.#dispatcher.knows(id)) this.#verifier.owe(id, core.receives(name));
+    return { id, timestamp };
   }
 
   /**

@@ -58,6 +58,8 @@ export interface Standing {
   readonly waitingFor?: string | undefined;
 }
 
+export const OTHER = 'another context is shown';
+
 function isSame(shown: Shown | undefined, current: Shown | undefined): boolean {
   if (!shown || !current) return shown === current;
   // A version that is not known is no other one.
@@ -76,7 +78,7 @@ export function syncState(standing: Standing): SyncState {
   }
   const uncertainty = standing.uncertainty || (age > maxAge ? 'the Hub is silent' : '');
   if (uncertainty) return { status: 'unknown', reason: uncertainty };
-  const busy = standing.busy || (isSame(standing.shown, standing.current) ? '' : 'another context is shown');
+  const busy = standing.busy || (isSame(standing.shown, standing.current) ? '' : OTHER);
   if (busy) return { status: 'behind', reason: busy };
   if (waitingFor !== undefined) {
     const reason = waitingFor ? `${waitingFor} has not answered yet` : 'waiting for the others';

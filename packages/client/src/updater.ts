@@ -74,10 +74,10 @@ export class Updater {
       // IHE's hubs answer 400 to an old version, so a change of version is what tells (CON-2).
       const raced = [400, 409, 412].includes(failed.status);
       if (!raced || typeof changes !== 'function' || !core.session) break;
-      const settled = await this.#verifier.verify('an update lost a race');
+      const settled = await this.#verifier.verify('an update was not taken');
       if (!settled || (failed.status === 400 && core.contexts.current?.versionId === context.versionId)) break;
     }
-    throw new HubError(conflict?.status ?? 0, conflict?.reason ?? 'the update was not sent');
+    throw new HubError(conflict?.status ?? 0, conflict?.reason ?? 'an update was not sent');
   }
 
   /** An update is done when it comes back; some Hubs accept it first and send a SyncError then (2.10). */

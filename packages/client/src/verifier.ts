@@ -9,7 +9,7 @@ const SETTLE = 100;
 /** A Hub that cannot be asked gets this long to send the open contexts (SUB-8). */
 const RESEND = 1000;
 /** Events are to arrive this soon after a reading showed them, or the Hub took them from us. */
-export const OWED = 2500;
+const OWED = 2500;
 /** Readings of what is past already, until one is believed. */
 const MAX_PAST = 5;
 
@@ -23,6 +23,8 @@ export class Verifier {
   trusted = false;
   /** The current context came again over this connection. */
   resent = false;
+  /** By id: context changes of ours that the Hub has taken, and of which neither the event nor a reading came since. */
+  readonly owed = new Set<string>();
   #resumed = false;
   #confirmedAt = 0;
   #verifiedAt = 0;
@@ -50,6 +52,19 @@ export class Verifier {
   /** The Hub was read just now: an event that comes may be from before. */
   get isFresh(): boolean {
     return this.#core.ports.clock.now() - this.#verifiedAt < OWED;
+  }
+
+  /**
+   * The Hub has taken a context change of ours: before its event comes, what is held is not the Hub's any more.
+   * @param comes whether the event is sent to us too; else the Hub is read at once
+   */
+  owe(id: string, comes: boolean): void {
+    this.#asked++;
+    this.owed.add(id);
+    this.#core.settle();
+    this.#core.ports.clock.after(comes ? OWED : 0, () => {
+      if (this.owed.delete(id)) void this.verify('an event did not come back');
+    });
   }
 
   markUncertain(reason: string): void {
@@ -148,6 +163,7 @@ export class Verifier {
 
   #certain(): true {
     this.uncertainty = '';
+    if (!this.trusted) this.owed.clear();
     this.#verifiedAt = this.#core.ports.clock.now();
     this.#core.show();
     this.#core.settle();

@@ -48,6 +48,13 @@ const action = fc.record({
   pause: fc.constantFrom<number>(0, 50, 3000, 20_000, 50_000),
 });
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
+/** One of the applications publishes. */
+const lead = fc.record({
+  do: fc.constantFrom('patient', 'patient', 'report', 'close', 'home'),
+  id: fc.constantFrom('1', '2', '3'),
+  by: fc.nat(2),
+});
+type Lead = typeof lead extends fc.Arbitrary<infer T> ? T : never;
 const seed = fc.integer({ min: 1, max: 1_000_000 });
 
 /** What `showing` gives of an application that cannot say what it shows. */
@@ -68,6 +75,8 @@ class Desk {
   readonly name: string;
   /** It went to another chart by itself, which the Hub cannot know. */
   away = false;
+  /** Id of the last context change that it published and that the Hub has answered 202. */
+  taken = '';
 
   constructor(network: VirtualNetwork, { kind, ms }: Application, name: string) {
     const { clock } = network;
@@ -222,6 +231,27 @@ class Session {
     }
   }
 
+  /** One of the desks publishes a context change. */
+  lead({ do: what, id, by }: Lead): void {
+    const desk = this.desks[by % this.desks.length];
+    if (!desk) return;
+    const { subscriber } = desk;
+    const patient = { resourceType: 'Patient', id };
+    const publish = {
+      patient: () => subscriber.openPatient(patient),
+      report: () => subscriber.openReport({ resourceType: 'DiagnosticReport', id }, { patient }),
+      close: () => subscriber.close(),
+      home: () => subscriber.home(),
+    };
+    publish[what]().then(
+      (published) => {
+        desk.taken = published.id;
+        this.look();
+      },
+      () => {},
+    );
+  }
+
   async end(): Promise<void> {
     for (const { subscriber } of this.desks) void subscriber.unsubscribe();
     await this.network.clock.advance(100);
@@ -335,5 +365,41 @@ it('HZ-2 HZ-3 ERR-8 with sockets that work, green is never untrue, whatever is a
     ),
     // The same sessions every time; leave the seed out to search others.
     { numRuns: 600, seed: 20261130 },
+  );
+});
+
+it('HZ-1 who has the Hub’s 202 to a context change of its own is not green before it shows that, however late the event comes', async () => {
+  let untrue: unknown[] = [];
+  const look = ({ hub, truth }: Session, green: readonly Desk[]) => {
+    const last = hub.log.findLast(({ event }) => /-(open|close)$/.test(event['hub.event']));
+    for (const { taken, screen } of green) {
+      // What another one has changed since may be on its way.
+      if (taken === last?.id && !isSame(screen, truth)) untrue.push({ screen, truth });
+    }
+  };
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(honest, { minLength: 1, maxLength: 3 }),
+      fc.array(fc.tuple(action, honest, lead), { minLength: 3, maxLength: 8 }),
+      seed,
+      async (applications, actions, networkSeed) => {
+        untrue = [];
+        const session = new Session(applications, networkSeed, look);
+        const { clock } = session.network;
+        await clock.advance(500);
+        for (const [one, newcomer, own] of actions) {
+          session.act(one, newcomer);
+          session.lead(own);
+          for (let passed = 0; passed < one.pause; passed += 1000) {
+            await clock.advance(Math.min(1000, one.pause));
+            session.look();
+          }
+        }
+        await session.end();
+        assert.deepEqual(untrue, []);
+      },
+    ),
+    // The same sessions every time; leave the seed out to search others.
+    { numRuns: 100, seed: 20261201 },
   );
 });

@@ -1310,6 +1310,36 @@ describe('publishing', () => {
     assert.equal(subscriber.context?.id, 'p1');
   });
 
+  it('HZ-1 is not in sync after the Hub took its own change until that is shown, whatever the Hub was read for before', async () => {
+    const { network, hub, clock, subscriber } = await joined();
+    // The Hub is asked before the change, and answers after it.
+    network.httpFault = (method) => (method === 'GET' ? 'late' : undefined);
+    network.frameFault = () => 'drop';
+    network.sign('wake');
+    await clock.advance(1);
+    const done = subscriber.openPatient(patient('p1'));
+    await clock.advance(2 * network.latency);
+    await done;
+    const untrue: string[] = [];
+    subscriber.onState(({ status }) => {
+      if (status === 'in-sync' && held(subscriber) !== hub.truth()) untrue.push(status);
+    });
+    assert.equal(statusOf(subscriber), 'behind');
+    await clock.until(() => statusOf(subscriber) === 'in-sync', 5000);
+    assert.deepEqual([held(subscriber), untrue], [hub.truth(), []]);
+  });
+
+  it('HZ-1 reads the Hub at once after a change of its own whose event it does not get', async () => {
+    const { network, hub, clock, subscriber } = await joined({ events: ['Patient-open'] });
+    hub.openPatient('p1', clock.now());
+    await clock.until(() => subscriber.context?.id === 'p1' && statusOf(subscriber) === 'in-sync');
+    const done = subscriber.openStudy({ resourceType: 'ImagingStudy', id: 's1' }, { patient: patient('p2') });
+    await clock.advance(2 * network.latency);
+    await done;
+    assert.notEqual(statusOf(subscriber), 'in-sync');
+    await clock.until(() => subscriber.context?.id === 'p2', 1000);
+  });
+
   it('writes each event as the catalog has it', async () => {
     const { hub, clock, subscriber } = await joined({ events: ['*'] });
     const study = { resourceType: 'ImagingStudy', id: 's1' };

@@ -74,6 +74,7 @@ export type HttpFault =
   | 'cut'
   | 'hang'
   | 'lose-answer'
+  | 'late'
   | { status: number; body: string; headers?: Record<string, string> };
 /** What may happen to one frame from the Hub. */
 export type FrameFault = 'drop' | 'twice' | 'late' | { instead: string };
@@ -127,7 +128,7 @@ export class VirtualNetwork {
         : text.startsWith('{')
           ? this.hub.publish(JSON.parse(text), token)
           : this.hub.subscribe(new URLSearchParams(text), token, this.origin);
-    await this.#travel(this.latency);
+    await this.#travel(fault === 'late' ? this.latency * 10 : this.latency);
     if (fault === 'lose-answer' || !this.up) throw new TypeError('fetch failed');
     return new Response(answer.body || null, { status: answer.status });
   };

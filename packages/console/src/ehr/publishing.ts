@@ -11,7 +11,6 @@ import type { ChartBook } from './charts.ts';
 import { closing, keyOf } from './context.ts';
 import { withClosed, withoutRequest, withRefusal, withRequest } from './desk.ts';
 import type { UnsavedWork } from './docked-apps.ts';
-import { SentOpens } from './sent-opens.ts';
 
 /** The Hub's answer to the close of what is not open. */
 const CONFLICT = 409;
@@ -44,7 +43,6 @@ export class EhrPublishing {
   readonly #subscriber: Subscriber;
   readonly #book: ChartBook;
   readonly #surveyed: () => readonly string[];
-  readonly #opens: SentOpens;
   #requests = 0;
   #latest: { readonly what: string; readonly send: () => Promise<unknown> } | undefined;
 
@@ -52,7 +50,6 @@ export class EhrPublishing {
     this.#subscriber = subscriber;
     this.#book = book;
     this.#surveyed = surveyed;
-    this.#opens = new SentOpens(subscriber);
   }
 
   /** Opens a context, once no application objects or the person goes on all the same. */
@@ -62,7 +59,7 @@ export class EhrPublishing {
     const goesOn = await this.#nobodyObjects(what, anchor, others);
     if (number !== this.#requests) return;
     this.#book.desk.update((now) => withoutRequest(now, number));
-    if (goesOn) await this.#request(what, () => this.#opens.open(anchor, others));
+    if (goesOn) await this.#request(what, () => this.#subscriber.open(anchor, others));
   }
 
   async #nobodyObjects(what: string, anchor: Resource, others: Elements): Promise<boolean> {
