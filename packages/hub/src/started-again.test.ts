@@ -181,8 +181,13 @@ it('ERR-8 started again while its old connection seems to work, which is denied 
     await rig.publish(topic, 'Patient-open', [patient(id)], { id });
     for (const peer of [watcher, next]) await follow(peer, id);
     rig.clock.advance(10_000);
-    if (old.open) await both(`${id} is not answered`, rig.hub, watcher, id === 'e3' ? [] : ['Viewer silent']);
+    await both(`${id} is not answered`, rig.hub, watcher, ['Viewer silent']);
   }
+  // Its network may be cut, and it may show the patient still.
+  rig.clock.advance(GRACE - 1000);
+  await both('its grace time is not over', rig.hub, watcher, ['Viewer silent']);
+  rig.clock.advance(1000);
+  await both('its grace time is over', rig.hub, watcher, []);
   assert.match(old.denial?.['hub.reason'], /not answered/);
 });
 

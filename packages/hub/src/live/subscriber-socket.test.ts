@@ -22,6 +22,8 @@ class Trial {
   /** Ids of events whose answer was told not to be there yet. */
   readonly delays: string[] = [];
   buffered = 0;
+  /** What is to happen once all was read. */
+  readonly drained: (() => void)[] = [];
   readonly socket: SubscriberSocket;
 
   constructor(more: Partial<Subscription> = {}) {
@@ -31,7 +33,7 @@ class Trial {
       get buffered() {
         return trial.buffered;
       },
-      onDrain: () => undefined,
+      onDrain: (run: () => void) => void trial.drained.push(run),
     };
     const trial = this;
     this.socket = new SubscriberSocket(
@@ -94,6 +96,23 @@ describe('ERR-8 an answer that is not there yet', () => {
     viewer.clock.advance(60_000);
     assert.deepEqual(viewer.delays, ['e1']);
   });
+});
+
+it('ERR-8 who reads slowly is asked for a sign of life once it has read, and is not taken for one that was started again before', () => {
+  const trial = new Trial();
+  trial.buffered = 500;
+  trial.socket.begun('b');
+  trial.clock.advance(30_000);
+  assert.deepEqual(trial.socket.begunSince(), []);
+  assert.deepEqual(trial.socket.begunSince(true), ['b']);
+  trial.buffered = 0;
+  for (const run of trial.drained.splice(0)) run();
+  trial.clock.advance(999);
+  assert.deepEqual(trial.socket.begunSince(), []);
+  trial.clock.advance(1);
+  assert.deepEqual(trial.socket.begunSince(), ['b']);
+  trial.socket.heard();
+  assert.deepEqual(trial.socket.begunSince(true), []);
 });
 
 describe('ERR-8 a context change that is not answered is told of', () => {

@@ -58,8 +58,8 @@ export class SubscriberSocket implements Waiting {
   /** A ping waits for its answer until what was sent before is read. */
   #pongIsDue = false;
   /**
-   * Subscriptions of its client, user and name that have begun since it was last heard of, by id, with when they began, ms of running time:
-   * its application may have been started again as one of them.
+   * Subscriptions of its client, user and name that have begun since it was last heard of, by id, with when it was asked for a sign of life
+   * thereupon, ms of running time: its application may have been started again as one of them.
    */
   #begunSince: Map<string, number> | undefined;
   readonly #timer: AnswerTimer;
@@ -235,8 +235,13 @@ export class SubscriberSocket implements Waiting {
   /** A subscription of its client, user and name has begun. Whether this connection works is not known until something comes through it. */
   begun(id: string): void {
     this.#begunSince ??= new Map();
-    this.#begunSince.set(id, runningTime(this.#clock));
+    const since = this.#begunSince;
+    since.set(id, Number.POSITIVE_INFINITY);
     this.channel.probe?.();
+    const asked = (): unknown => since.set(id, runningTime(this.#clock));
+    // One that reads slowly is asked once it has read what it was sent before.
+    if (this.channel.buffered === 0) asked();
+    else this.channel.onDrain(asked);
   }
 
   /**

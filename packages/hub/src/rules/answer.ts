@@ -112,11 +112,8 @@ export function noAnswer(state: SessionState, command: NoAnswer, now: number, po
   const after = silent ? marked(told.state, subscription, mark) : told.state;
   if (due && misses >= policy.maxMisses) {
     const reason = `${policy.maxMisses} events in a row were not answered`;
-    return done(ended(withSuccessors(after, id, command.begunSince), [id], now, false), ...told.effects, {
-      kind: 'ended',
-      ids: [id],
-      reason,
-    });
+    const held = withSuccessors(after, id, command.begunSince, now + policy.graceMs);
+    return done(ended(held, [id], now, false), ...told.effects, { kind: 'ended', ids: [id], reason });
   }
   return after === state ? NOTHING_TO_DO : done({ ...after, changedAt: now }, ...told.effects);
 }

@@ -1,7 +1,7 @@
 /** Sockets that connect, close and do not come back (SUB-7, SUB-11, SUB-13, ERR-3). */
 import { eventDefinition } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand } from './commands.ts';
-import { awaited, cleared, marked, withoutSuccessors, withSuccessors } from './following.ts';
+import { afterHeld, awaited, cleared, marked, withoutSuccessors, withSuccessors } from './following.ts';
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
@@ -125,7 +125,7 @@ function isHere(one: Subscription | undefined, node: string): one is Subscriptio
 
 /** Sockets closed: 1000 ends the subscription, 1001 is no loss, anything else is reported unless it is back soon (ERR-3). */
 export function disconnect(state: SessionState, command: Of<'disconnect'>, now: number, policy: Policy): Decision {
-  const { profile, holdOffMs } = policy;
+  const { profile, holdOffMs, graceMs } = policy;
   const left: string[] = [];
   const lost: { subscription: Subscription; how: string }[] = [];
   let after = state;
@@ -159,7 +159,7 @@ export function disconnect(state: SessionState, command: Of<'disconnect'>, now: 
     if (!before || before.why === 'lost' || before.why === 'waiting') {
       after = marked(after, subscription, { why: 'lost', since: now, reason: how, ...(followed > 0 && { followed }) });
     }
-    after = withSuccessors(after, id, begunSince);
+    after = withSuccessors(after, id, begunSince, now + graceMs);
   }
   if (left.length === 0 && after === state) return NOTHING_TO_DO;
   const effects: Effect[] = [];
@@ -205,12 +205,13 @@ export function elapse(
     if (!report || (report.at > until && !gone.has(subscription.id))) return [];
     return [{ subscription, cause: lostCause(state, subscription, report.how, policy.profile) }];
   });
-  if (gone.size === 0 && causes.length === 0) return NOTHING_TO_DO;
+  const held = afterHeld(state, until);
+  if (gone.size === 0 && causes.length === 0 && held === state) return NOTHING_TO_DO;
   const unrenewed = (over.get(LEASE_ENDED) ?? []).filter(follows);
   const lapsed = unrenewed.map((subscription) => {
     return { subscription, cause: lostCause(state, subscription, LAPSED, policy.profile) };
   });
-  const told = reported(state, [...causes, ...lapsed], command, now, policy.profile);
+  const told = reported(held, [...causes, ...lapsed], command, now, policy.profile);
   let after = told.state;
   for (const { subscription } of causes) {
     const { presence } = subscription;

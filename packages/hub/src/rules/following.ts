@@ -7,11 +7,12 @@ import {
   notFollowingContext,
 } from '@lockstep/fhircast';
 import { AnchorMap } from './anchor-map.ts';
+import { changesContext } from './changes-context.ts';
 import { withLastSeen } from './seen-ids.ts';
 import type { FollowingMark, SessionState, Subscription } from './session-state.ts';
-import { type ContextChangeEvent, lastTold } from './told.ts';
+import { type ContextChangeEvent, isSubscribedTo, lastTold } from './told.ts';
 
-type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended' | 'successors'>;
+type Mark = Omit<FollowingMark, 'subscriberName' | 'clientId' | 'user' | 'ended' | 'successors' | 'heldUntil'>;
 
 /** Subscribers that are gone are remembered up to this number. */
 const MAX_ENDED = 32;
@@ -52,13 +53,14 @@ export function marked(
   const held = state.following.get(id);
   if (held?.why === mark.why && held.eventId === mark.eventId && held.reason === mark.reason) return state;
   const since = held?.since ?? mark.since;
+  const { successors, heldUntil } = held ?? {};
   const entry: FollowingMark = {
     subscriberName,
     clientId,
     ...(user !== undefined && { user }),
     ...mark,
     since,
-    ...(held?.successors && isLost(state, id, mark) && { successors: held.successors }),
+    ...(successors && isLost(state, id, mark) && { successors, ...(heldUntil !== undefined && { heldUntil }) }),
   };
   return { ...state, following: new Map(state.following).set(id, entry) };
 }
@@ -102,56 +104,69 @@ export function followingAfterLogout({ following, subscriptions }: SessionState)
 type Marks = SessionState['following'];
 
 /** The marks, none of which names the subscription as a successor any more. */
-function withoutSuccessor(marks: Marks, successor: string): Marks {
+function withoutSuccessor(marks: Marks, successor: string, of: (id: string) => boolean = () => true): Marks {
   const following = new Map(marks);
   for (const [id, { successors, ...mark }] of marks) {
-    if (!successors?.includes(successor)) continue;
+    if (!successors?.includes(successor) || !of(id)) continue;
     const others = successors.filter((one) => one !== successor);
     following.set(id, { ...mark, ...(others.length > 0 && { successors: others }) });
   }
   return following;
 }
 
+/** Whether one subscription is sent every change of context that another is: else it shows less, and is not the same started again. */
+function isToldAsMuch(one: Subscription, other: Subscription): boolean {
+  if (one.events.includes('*')) return true;
+  return other.events.every((event) => event !== '*' && (!changesContext(event) || isSubscribedTo(one, event)));
+}
+
+/** Whether a subscription may be the same application as a lost one, as far as both are still known. */
+function mayBe({ subscriptions }: SessionState, successor: string, lost: string): boolean {
+  const one = subscriptions.get(successor);
+  const other = subscriptions.get(lost);
+  return !one || !other || isToldAsMuch(one, other);
+}
+
+/** The marks where a successor stands in for one that is gone: what is known of the successor says more. */
+function replaced(state: SessionState, marks: Marks, mark: FollowingMark, successor: string): Marks {
+  const isYetToConnect = state.subscriptions.get(successor)?.presence?.is === 'awaited';
+  const following = new Map(marks);
+  if (isYetToConnect && !following.has(successor)) following.set(successor, mark);
+  return withoutSuccessor(following, successor);
+}
+
 /**
  * The marks after a subscription has ended. One that was lost and whose application was started again meanwhile is about
- * that one now: what is known of the successor says more. Each successor stands in for one application only, since two windows of one
- * user and client are two applications.
+ * that one now. Each successor stands in for one application only, since two windows of one user and client are two applications.
  * @param standIns takes the successors
  */
 function marksAfterEnd(
   state: SessionState,
   marks: Marks,
   id: string,
+  now: number,
   inGoodOrder: boolean,
   standIns: Set<string>,
 ): Marks {
-  const following = new Map(marks);
-  const held = following.get(id);
   const neverConnected = state.subscriptions.get(id)?.presence?.is === 'awaited';
-  const successor = held?.successors?.[0];
-  if (held) {
-    following.delete(id);
-    const { successors: _, ...mark } = held;
-    // No answer will come any more.
-    const why = held.why === 'waiting' ? 'silent' : held.why;
-    if (!inGoodOrder && successor === undefined) following.set(id, { ...mark, why, ended: true });
-    const isYetToConnect = successor !== undefined && state.subscriptions.get(successor)?.presence?.is === 'awaited';
-    if (!inGoodOrder && isYetToConnect && !following.has(successor)) following.set(successor, { ...mark, why });
-  }
-  if (successor !== undefined) standIns.add(successor);
-  // Who never connected did not stand in for anybody.
-  const used = neverConnected ? id : successor;
-  return used === undefined ? following : withoutSuccessor(following, used);
+  // Who never connected, or was told of less, did not stand in for anybody.
+  const following = new Map(withoutSuccessor(marks, id, (lost) => neverConnected || !mayBe(state, id, lost)));
+  const held = following.get(id);
+  if (!held) return following;
+  following.delete(id);
+  const { successors = [], heldUntil = now, ...mark } = held;
+  const left = successors.filter((one) => mayBe(state, one, id));
+  const [successor] = left;
+  // No answer will come any more.
+  const known = { ...mark, why: held.why === 'waiting' ? 'silent' : held.why } as const;
+  if (successor === undefined) return inGoodOrder ? following : following.set(id, { ...known, ended: true });
+  if (heldUntil > now && !inGoodOrder) return following.set(id, { ...known, ended: true, successors: left, heldUntil });
+  standIns.add(successor);
+  return inGoodOrder ? withoutSuccessor(following, successor) : replaced(state, following, known, successor);
 }
 
-/** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
-export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrder: boolean): SessionState {
-  if (state.following.size === 0) return state;
-  const standIns = new Set<string>();
-  const left = ids.reduce((marks, id) => marksAfterEnd(state, marks, id, inGoodOrder, standIns), state.following);
-  const following = new Map(left);
-  const ended = [...following].filter(([, one]) => one.ended);
-  for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
+/** The session with these marks, and with successors that stand in for somebody. */
+function withStandIns(state: SessionState, following: Marks, standIns: ReadonlySet<string>): SessionState {
   const subscriptions = new Map(state.subscriptions);
   for (const id of standIns) {
     const standIn = subscriptions.get(id);
@@ -160,22 +175,58 @@ export function afterEnd(state: SessionState, ids: readonly string[], inGoodOrde
   return { ...state, following, ...(standIns.size > 0 && { subscriptions }) };
 }
 
+/** The session after subscriptions ended: who left in good order is forgotten, the others stay as gone. */
+export function afterEnd(state: SessionState, ids: readonly string[], now: number, inGoodOrder: boolean): SessionState {
+  if (state.following.size === 0) return state;
+  const standIns = new Set<string>();
+  const left = ids.reduce((marks, id) => marksAfterEnd(state, marks, id, now, inGoodOrder, standIns), state.following);
+  const following = new Map(left);
+  const ended = [...following].filter(([, one]) => one.ended);
+  for (const [id] of ended.slice(0, Math.max(0, ended.length - MAX_ENDED))) following.delete(id);
+  return withStandIns(state, following, standIns);
+}
+
+/** Who is gone, and until when no successor stands in for it. */
+export function heldMarks({ following }: SessionState): readonly { readonly id: string; readonly until: number }[] {
+  return [...following].flatMap(([id, { ended, successors, heldUntil }]) =>
+    ended && successors && heldUntil !== undefined ? [{ id, until: heldUntil }] : [],
+  );
+}
+
+/** The session once successors stand in for those that are gone, and that nothing was heard of until now (ERR-8). */
+export function afterHeld(state: SessionState, now: number): SessionState {
+  const due = heldMarks(state).filter(({ until }) => until <= now);
+  if (due.length === 0) return state;
+  const standIns = new Set<string>();
+  let following: Marks = state.following;
+  for (const { id } of due) {
+    const { ended: _, successors: [successor] = [], heldUntil: __, ...mark } = following.get(id) ?? {};
+    // Its successors stand in for others.
+    if (successor === undefined) continue;
+    const others = new Map(following);
+    others.delete(id);
+    standIns.add(successor);
+    following = replaced(state, others, mark as FollowingMark, successor);
+  }
+  return withStandIns({ ...state, changedAt: now }, following, standIns);
+}
+
 /**
- * The session after an application subscribed again: the mark of its earlier subscription is now about this one. One that is lost may
- * come back yet: its mark stays until it has ended.
+ * The session after an application subscribed again: the mark of its earlier subscription is now about this one. One that is lost, or
+ * held, may come back yet: its mark stays until that is over.
  */
 export function taken(state: SessionState, subscription: Subscription): SessionState {
   const { id } = subscription;
   const earlier = [...state.following].filter(([, one]) => isSameApplication(one, subscription));
   const following = new Map(state.following);
-  const over = earlier.find(([, one]) => one.ended);
+  const over = earlier.find(([, one]) => one.ended && !one.successors);
   if (over) {
     const [old, { ended: _, ...mark }] = over;
     following.delete(old);
     const subscriptions = new Map(state.subscriptions).set(id, { ...subscription, standsIn: true });
     return { ...state, subscriptions, following: following.set(id, mark) };
   }
-  const lost = earlier.filter(([old, mark]) => isLost(state, old, mark));
+  const lost = earlier.filter(([old, mark]) => mark.ended || isLost(state, old, mark));
   if (lost.length === 0) return state;
   for (const [old, mark] of lost) following.set(old, { ...mark, successors: [...(mark.successors ?? []), id] });
   return { ...state, following };
@@ -191,24 +242,30 @@ export function isSameApplication(one: Application, other: Application): boolean
 /**
  * The session after a subscriber was lost, or fell silent, that was not heard of since others of its client, user and name subscribed: its
  * connection was gone by then, though that was noticed later.
+ * @param heldUntil see `FollowingMark`
  */
-export function withSuccessors(state: SessionState, id: string, begunSince: readonly string[] = []): SessionState {
+export function withSuccessors(
+  state: SessionState,
+  id: string,
+  begunSince: readonly string[] | undefined,
+  heldUntil: number,
+): SessionState {
   const held = state.following.get(id);
   if (!held) return state;
-  const begun = begunSince.filter((one) => {
+  const begun = (begunSince ?? []).filter((one) => {
     const subscription = state.subscriptions.get(one);
     return subscription && !subscription.standsIn && isSameApplication(subscription, held);
   });
   if (begun.length === 0) return state;
   const successors = [...new Set([...(held.successors ?? []), ...begun])];
-  return { ...state, following: new Map(state.following).set(id, { ...held, successors }) };
+  return { ...state, following: new Map(state.following).set(id, { ...held, successors, heldUntil }) };
 }
 
 /** The session after a lost subscriber came back: whoever subscribed meanwhile is another application. */
 export function withoutSuccessors(state: SessionState, id: string): SessionState {
   const held = state.following.get(id);
   if (!held?.successors) return state;
-  const { successors: _, ...mark } = held;
+  const { successors: _, heldUntil: __, ...mark } = held;
   return { ...state, following: new Map(state.following).set(id, mark) };
 }
 

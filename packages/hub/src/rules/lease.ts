@@ -1,7 +1,7 @@
 /** How long subscriptions last, and how they end by themselves (SUB-5, SUB-11, SUB-13). */
 import type { SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done } from './commands.ts';
-import { afterEnd } from './following.ts';
+import { afterEnd, heldMarks } from './following.ts';
 import type { Access } from './permission.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO } from './reasons.ts';
@@ -69,6 +69,7 @@ export function pendingReport({ presence }: Subscription): { readonly at: number
  */
 export function nextDeadline(state: SessionState, node: string, policy: Policy): number | undefined {
   let next: number | undefined;
+  for (const { until } of heldMarks(state)) if (next === undefined || until < next) next = until;
   for (const one of state.subscriptions.values()) {
     if (one.node !== undefined && one.node !== node) continue;
     for (const at of [end(one, policy).at, pendingReport(one)?.at]) {
@@ -96,7 +97,7 @@ export function overdue(
 
 /** The session without these subscriptions. @param inGoodOrder whether they are known to follow nothing any more (ERR-8) */
 export function ended(state: SessionState, ids: readonly string[], now: number, inGoodOrder: boolean): SessionState {
-  const after = afterEnd(state, ids, inGoodOrder);
+  const after = afterEnd(state, ids, now, inGoodOrder);
   const subscriptions = new Map(after.subscriptions);
   for (const id of ids) subscriptions.delete(id);
   return { ...after, subscriptions, changedAt: now };

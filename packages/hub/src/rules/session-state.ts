@@ -208,6 +208,8 @@ export interface FollowingMark {
    * application may have been started again as one of them. Forgotten if this one comes back.
    */
   readonly successors?: readonly string[];
+  /** Until when none of them stands in for it, though its subscription may end before: it may have lost nothing but its connection. ms since the epoch. */
+  readonly heldUntil?: number;
 }
 
 /**
