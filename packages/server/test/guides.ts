@@ -23,7 +23,7 @@ const OWN = new Set(['.git', 'data', 'dist', 'my-app']);
 const PORTS = /\b(8080|8081|8082|8090|6390|7070|7071|9090)\b/g;
 
 /** How long a page may take, ms: much longer than it does on a busy machine. */
-const PATIENCE = 280_000;
+const PATIENCE = 800_000;
 
 /**
  * `npx lockstep` is the command of this repository, which npm needs three times as long to find as the command takes. That npm finds
