@@ -61,7 +61,9 @@ export function matchesAll(resource: JsonObject, criteria: readonly Criterion[],
 
 /** The elements that a search parameter is about. */
 export function elementsOf(resource: JsonObject, { paths }: SearchParameter): Json[] {
-  return paths.flatMap((path) => valuesAt(resource, path));
+  const [path] = paths;
+  if (path !== undefined && paths.length === 1) return valuesAt(resource, path);
+  return paths.flatMap((one) => valuesAt(resource, one));
 }
 
 /** Whether an element counts as a value of the parameter: `accession` has identifiers of one type alone, `patient` one type's references. */
@@ -157,7 +159,21 @@ function stringTest(wanted: string, modifier: 'exact' | 'contains' | undefined, 
   if (modifier === 'exact') return (value) => stringsOf(value).includes(wanted);
   const needle = requireWord(wanted, name);
   const compare = modifier === 'contains' ? wordContains : wordBegins;
-  return (value) => stringsOf(value).some((part) => compare(folded(part), needle));
+  return (value) => foldedStringsOf(value).some((part) => compare(part, needle));
+}
+
+/** Of names and addresses that are in memory for longer than a search: each is folded once. */
+const FOLDED = new WeakMap<JsonObject, readonly string[]>();
+
+/** The strings of a string, a HumanName or an Address, folded. */
+export function foldedStringsOf(value: Json): readonly string[] {
+  if (!isObject(value)) return stringsOf(value).map(folded);
+  let strings = FOLDED.get(value);
+  if (!strings) {
+    strings = stringsOf(value).map(folded);
+    FOLDED.set(value, strings);
+  }
+  return strings;
 }
 
 export interface SearchToken {

@@ -29,11 +29,15 @@ const INSIDE_WORDS = /['’‘‛ʼʻʽʾʿʹ´`′＇｀ꞌ՚׳\u00ad\u0640]|\p
 /** Punctuation, symbols and white space of every kind stand between words. */
 const BETWEEN_WORDS = /[\p{P}\p{S}\p{Z}\s]+/gu;
 
+/** Plain letters and digits, with one space between words: of most names nothing changes but the case. */
+const PLAIN = /^[A-Za-z0-9]+(?: [A-Za-z0-9]+)*$/;
+
 /**
  * A text as FHIR's string search compares it (R4 3.1.1.4.8): without case, accents, punctuation and white space that does not
  * matter; words parted by one space each. The one normalising function of searches, sorting and pickers (FHR-5).
  */
 export function folded(text: string): string {
+  if (PLAIN.test(text)) return text.toLowerCase();
   // An accent by itself (´) is taken apart into a space and a mark: apostrophes go first.
   const letters = text.replace(INSIDE_WORDS, '').normalize('NFKD').replace(ACCENTS, '').normalize('NFC');
   const plain = letters.toLowerCase().replace(ACCENTS, '');
@@ -64,7 +68,9 @@ function joined(text: string): string {
 
 /** Whether a word of the text, or the text without its spaces, begins with what is wanted; both folded. */
 export function wordBegins(text: string, wanted: string): boolean {
-  return ` ${text}`.includes(` ${wanted}`) || joined(text).startsWith(joined(wanted));
+  if (text.startsWith(wanted) || text.includes(` ${wanted}`)) return true;
+  // Most texts begin with another letter: no copy is made of them.
+  return text[0] === wanted[0] && joined(text).startsWith(joined(wanted));
 }
 
 /** Whether what is wanted stands anywhere in the text; both folded. */

@@ -4,6 +4,7 @@ import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseExact } from './exact-json.ts';
 import { foldedToken } from './fold.ts';
+import { HeldResources, type HeldSource } from './held.ts';
 import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 
@@ -22,8 +23,9 @@ const MOST_CHARACTERS = 16 * 1024 * 1024;
 const FIRST_PAGE = 50;
 const PAGE = 200;
 const PAGE_CHARACTERS = 1024 * 1024;
-/** Resources made of their text in one slice of work. */
+/** Resources made of their text in one slice of work; and those that are made already. */
 const SLICE = 50;
+const HELD_SLICE = 500;
 
 /** The current state of one id. */
 export type StoredResource =
@@ -43,6 +45,14 @@ export interface Within {
   readonly identifiers?: readonly string[];
 }
 
+/** What a caller takes of the candidates. */
+interface Wanted {
+  /** Whether all of them: then they may be kept in memory. */
+  readonly needsAll?: boolean;
+  /** Others are passed over. */
+  readonly where?: (resource: Resource) => boolean;
+}
+
 /** How much a request may still read, and thus hold. */
 export interface ReadAllowance {
   /** Resources. */
@@ -53,6 +63,15 @@ export interface ReadAllowance {
   readonly whenSpent: 'refuse' | 'stop';
   /** Id of the last one that was read; there where reading stopped before the end. */
   stoppedAt?: string;
+}
+
+/** One of those among which a search looks. */
+interface Candidate {
+  readonly id: string;
+  /** Characters. */
+  readonly size: number;
+  /** Undefined for what was deleted. */
+  readonly resource: Resource | undefined;
 }
 
 /** Part of what a request writes. */
@@ -74,6 +93,7 @@ export class ResourceRepository {
   readonly #now: () => number;
   readonly #mostRead: number;
   readonly #slice: () => Promise<void>;
+  readonly #held: HeldResources;
 
   /**
    * @param mostRead resources that one request reads at most
@@ -91,6 +111,12 @@ export class ResourceRepository {
     this.#records = records;
     this.#baseUrl = baseUrl;
     this.#now = now;
+    const source: HeldSource = {
+      all: (type) => this.#scan(CURRENT, `${type}/`, `${type}/`),
+      one: (type, id) => records.get(CURRENT, keyText({ type, id }), now()),
+      resourceIn: (record) => candidate(record).resource,
+    };
+    this.#held = new HeldResources(records, source, now, mostRead);
   }
 
   /** @returns undefined when the id was never used */
@@ -124,7 +150,7 @@ export class ResourceRepository {
         const version = record.id.startsWith(prefix) ? Number(record.id.slice(prefix.length)) : from;
         // A version that is not there: the next that are may be those of another resource.
         if (version >= from) continue;
-        if (isSpent(allowance, record, last === before)) {
+        if (isSpent(allowance, record.body.length, last === before)) {
           allowance.stoppedAt = String(last);
           return;
         }
@@ -146,6 +172,7 @@ export class ResourceRepository {
    * @param within the narrowest index the caller knows to hold every result
    * @param afterId only what comes after this id
    * @param allowance what may be read, other than by ids
+   * @param wanted what is passed over, and whether all of them are going to be taken
    * @throws FhirRefusal 400 when more would have to be read
    */
   async *candidates(
@@ -153,30 +180,52 @@ export class ResourceRepository {
     within: Within = {},
     afterId = '',
     allowance = this.allowance('refuse'),
+    { needsAll = false, where = () => true }: Wanted = {},
   ): AsyncGenerator<Resource> {
-    const { ids, patients, identifiers } = within;
+    const { ids } = within;
     if (ids) {
       const wanted = [...new Set(ids)].filter((id) => id > afterId).sort();
-      yield* this.resources(wanted.map((id) => ({ type, id })));
+      for await (const resource of this.resources(wanted.map((id) => ({ type, id }))))
+        if (where(resource)) yield resource;
+      return;
+    }
+    let last = afterId;
+    for await (const slice of this.#slices(type, within, afterId, needsAll)) {
+      for (const { id, size, resource } of slice) {
+        if (isSpent(allowance, size, last === afterId)) {
+          if (allowance.whenSpent === 'refuse') throw this.tooCostly(type);
+          allowance.stoppedAt = last;
+          return;
+        }
+        last = id;
+        if (resource && where(resource)) yield resource;
+      }
+    }
+  }
+
+  /** The same, as many as may be looked at in one slice of work. */
+  async *#slices(
+    type: string,
+    { patients, identifiers }: Within,
+    afterId: string,
+    needsAll: boolean,
+  ): AsyncGenerator<Iterable<Candidate>> {
+    const isWhole = !patients && !identifiers;
+    const held = isWhole ? await this.#held.all(type, needsAll) : undefined;
+    if (held) {
+      const first = held.findIndex(({ id }) => id > afterId);
+      for (let at = first < 0 ? held.length : first; at < held.length; at += HELD_SLICE) {
+        await this.#slice();
+        yield held.slice(at, at + HELD_SLICE);
+      }
       return;
     }
     const prefix = `${type}/`;
     const after = prefix + afterId;
-    const records =
-      patients || identifiers
-        ? this.#find(patients ? 'patient' : 'identifier', type, patients ?? spellings(identifiers ?? []), after)
-        : this.#scan(CURRENT, prefix, after);
-    let last = afterId;
-    for await (const record of records) {
-      if (isSpent(allowance, record, last === afterId)) {
-        if (allowance.whenSpent === 'refuse') throw this.tooCostly(type);
-        allowance.stoppedAt = last;
-        return;
-      }
-      last = record.id.slice(prefix.length);
-      const one = stored(record);
-      if (!one.deleted) yield one.resource;
-    }
+    const records = isWhole
+      ? this.#scan(CURRENT, prefix, after)
+      : this.#find(patients ? 'patient' : 'identifier', type, patients ?? spellings(identifiers ?? []), after);
+    for await (const record of records) yield [candidate(record)];
   }
 
   /**
@@ -254,10 +303,7 @@ export class ResourceRepository {
 
   /** @returns whether all of it was written; otherwise nothing was, as something had changed in between */
   commit(planned: readonly Planned[]): Promise<boolean> {
-    return this.#records.putAll(
-      planned.flatMap(({ writes }) => writes),
-      this.#now(),
-    );
+    return this.#write(planned.flatMap(({ writes }) => writes));
   }
 
   /** Creates all of them, or none when an id is in use. */
@@ -267,7 +313,15 @@ export class ResourceRepository {
       const record = this.#record(this.#stamp(key, content, 1));
       return { kind: CURRENT, id: keyText(key), record, condition: 'absent' as const };
     });
-    return this.#records.putAll(writes, this.#now());
+    return this.#write(writes);
+  }
+
+  async #write(writes: Planned['writes']): Promise<boolean> {
+    const written = writes.flatMap(({ kind, id }) => {
+      const [type = '', own = ''] = id.split('/');
+      return kind === CURRENT ? [{ type, id: own }] : [];
+    });
+    return this.#records.putAll([...writes, ...(await this.#held.writesFor(written))], this.#now());
   }
 
   #writes(key: ResourceKey, record: RecordInput, previous: StoredResource | undefined): Planned['writes'] {
@@ -358,11 +412,11 @@ function spellings(identifiers: readonly string[]): string[] {
   return identifiers.flatMap((value) => [foldedToken(value), value, value.toLowerCase(), value.toUpperCase()]);
 }
 
-/** Takes a record from what a request may read. @returns whether it may not be read; the first one may */
-function isSpent(allowance: ReadAllowance, { body }: StoredRecord, isFirst: boolean): boolean {
-  if (!isFirst && (allowance.left <= 0 || allowance.charactersLeft < body.length)) return true;
+/** Takes so many characters from what a request may read. @returns whether it may not be read; the first one may */
+function isSpent(allowance: ReadAllowance, size: number, isFirst: boolean): boolean {
+  if (!isFirst && (allowance.left <= 0 || allowance.charactersLeft < size)) return true;
   allowance.left -= 1;
-  allowance.charactersLeft -= body.length;
+  allowance.charactersLeft -= size;
   return false;
 }
 
@@ -392,6 +446,12 @@ function stored(record: StoredRecord): StoredResource {
   return isTombstone(value)
     ? { deleted: true, version: record.revision, at: value.tombstone }
     : { deleted: false, version: record.revision, resource: value, text: record.body };
+}
+
+function candidate(record: StoredRecord): Candidate {
+  const one = stored(record);
+  const id = record.id.slice(record.id.indexOf('/') + 1);
+  return { id, size: record.body.length, resource: one.deleted ? undefined : one.resource };
 }
 
 function replaced(record: StoredRecord, version: number): ResourceVersion {

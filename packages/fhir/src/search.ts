@@ -126,19 +126,30 @@ async function matches(
   const conditions = await resolveLinked(request.linked, definition.type, access, repository, narrow, baseUrl);
   const within = narrow(definition, criteria);
   const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
+  const needsAll = counting || sorted;
+  const where = (resource: Resource) =>
+    matchesAll(resource, criteria, baseUrl) && conditions.every((meets) => meets(resource));
   const found: Match[] = [];
   let counted = 0;
+  /** Keys of the last one that the page may still need; undefined until there are as many. */
+  let last: readonly SortKey[] | undefined;
   const allowance = repository.allowance(sorted ? 'refuse' : 'stop');
-  for await (const resource of repository.candidates(definition.type, within, afterId, allowance)) {
-    if (!matchesAll(resource, criteria, baseUrl) || !conditions.every((meets) => meets(resource))) continue;
+  for await (const resource of repository.candidates(definition.type, within, afterId, allowance, {
+    needsAll,
+    where,
+  })) {
     if (!(await access.allows('s', resource))) continue;
     counted += 1;
     if (!sorted && found.length > count) continue;
     const keys = sortKeys(resource, request, baseUrl);
     if (cursor && compare(keys, cursor) <= 0) continue;
+    if (last && compare(keys, last) > 0) continue;
     found.push({ resource, keys });
     // Of what is sorted no more is held than a page or two.
-    if (sorted && found.length > 2 * count + HELD) found.sort((a, b) => compare(a.keys, b.keys)).splice(count + 1);
+    if (sorted && found.length > 2 * count + HELD) {
+      found.sort((a, b) => compare(a.keys, b.keys)).splice(count + 1);
+      last = found.at(-1)?.keys;
+    }
     if (!sorted && !counting && found.length > count) break;
   }
   if (sorted) found.sort((a, b) => compare(a.keys, b.keys));
@@ -173,9 +184,18 @@ function narrowest(definition: TypeDefinition, criteria: readonly Criterion[], b
   return patients && { patients };
 }
 
-function sortKeys(resource: Resource, request: SearchRequest, baseUrl: string): SortKey[] {
-  const keys = request.sort.map(({ parameter, descending }) => sortKey(resource, parameter, descending, baseUrl));
-  return [...keys, resource.id];
+/** Of resources that are in memory for longer than a search: the keys of the order that was asked for last. */
+const SORTED = new WeakMap<Resource, { readonly order: string; readonly keys: readonly SortKey[] }>();
+
+function sortKeys(resource: Resource, request: SearchRequest, baseUrl: string): readonly SortKey[] {
+  if (request.sort.length === 0) return [resource.id];
+  const order = request.used.getAll('_sort').join();
+  const known = SORTED.get(resource);
+  if (known?.order === order) return known.keys;
+  const sorted = request.sort.map(({ parameter, descending }) => sortKey(resource, parameter, descending, baseUrl));
+  const keys = [...sorted, resource.id];
+  SORTED.set(resource, { order, keys });
+  return keys;
 }
 
 /** Of several values, the least counts when sorting up, the greatest when sorting down. */

@@ -6,7 +6,7 @@ import { ResourceAccess } from './access.ts';
 import { Bundles } from './bundles.ts';
 import { capabilityStatement, type SmartAddresses } from './capability.ts';
 import { patientOf } from './compartment.ts';
-import { stringsOf } from './criteria.ts';
+import { foldedStringsOf, stringsOf } from './criteria.ts';
 import { folded, foldedToken, wordBegins } from './fold.ts';
 import type { ImagesOf } from './images.ts';
 import { Interactions } from './interactions.ts';
@@ -181,7 +181,7 @@ function fhirService(repository: ResourceRepository, interactions: Interactions,
 
 /** Whether a word begins a part of the patient's name, an identifier or the birth date. */
 function isIn(patient: Resource): (word: string) => boolean {
-  const names = valuesAt(patient, 'name').flatMap(stringsOf).map(folded);
+  const names = valuesAt(patient, 'name').flatMap(foldedStringsOf);
   const values = [...valuesAt(patient, 'identifier.value'), ...valuesAt(patient, 'birthDate')].map(textOf);
   return (word) =>
     names.some((name) => wordBegins(name, folded(word))) ||
