@@ -329,20 +329,20 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
   }
 
   async remove(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<{ version?: string }> {
-    await unlessGone(precondition, async () => {
-      const write = await this.#removal(target, precondition, rights);
-      return this.#send(write, rights);
-    });
+    const write = await this.#removal(target, precondition, rights);
+    if (write) await unlessGone(precondition, () => this.#send(write, rights));
     return {};
   }
 
-  async #removal(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<Write> {
+  /** @returns undefined where it is known that there is nothing to delete */
+  async #removal(target: WriteTarget, precondition: Precondition, rights: Rights): Promise<Write | undefined> {
     const { type } = target;
     requireType(type);
     rights.require('d', type);
     const abilities = await this.#capabilities.require(type, 'delete');
     const path = await this.#writePath(target, 'delete', abilities, rights);
-    const headers = await this.#guarded(target, precondition, 'd', rights);
+    const headers = await unlessGone(precondition, () => this.#guarded(target, precondition, 'd', rights));
+    if (!headers) return undefined;
     const named = 'id' in target ? { id: target.id } : {};
     return { method: 'DELETE', path, headers, type, ...named, interaction: 'd', readable: true };
   }
@@ -357,8 +357,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
   }
 
   async check(write: TransactionWrite, rights: Rights): Promise<Write | undefined> {
-    if (write.method === 'DELETE')
-      return unlessGone(write.precondition, () => this.#removal(write.target, write.precondition, rights));
+    if (write.method === 'DELETE') return this.#removal(write.target, write.precondition, rights);
     const { content, placeholder } = write;
     const checked =
       write.method === 'POST'
@@ -669,7 +668,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
   }
 }
 
-/** A write's answer, unless there was nothing to delete: what is not there need not be deleted (R4 3.1.0.7). */
+/** What the server answers, unless there is nothing to delete: what is not there need not be deleted (R4 3.1.0.7). */
 async function unlessGone<T>({ version }: Precondition, run: () => Promise<T>): Promise<T | undefined> {
   try {
     return await run();

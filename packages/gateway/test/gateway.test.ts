@@ -99,6 +99,15 @@ test('FHR-3 what the server lacks is refused by name', async () => {
   const lenient = await gateway.get('/Patient?family=Sato&shoe-size=43', all, { prefer: 'handling=lenient' });
   assert.deepEqual([lenient.body.entry.length, lenient.body.entry[1].search.mode], [2, 'outcome']);
   assert.equal((await gateway.get('/Patient/x/$summary', all)).status, 404);
+  // Of a type that the server has not, there is no resource that need not be deleted.
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    const body = method === 'PUT' ? { resourceType: 'Account', id: 'x', status: 'active' } : undefined;
+    const alone = await gateway.send(method, '/Account/x', all, body);
+    assert.deepEqual([alone.status, alone.body.issue[0].code], [404, 'not-supported'], method);
+    const entry = [{ request: { method, url: 'Account/x' }, ...(body && { resource: body }) }];
+    const whole = await gateway.send('POST', '', all, { resourceType: 'Bundle', type: 'transaction', entry });
+    assert.deepEqual([whole.status, whole.body.issue[0].code], [404, 'not-supported'], method);
+  }
 });
 
 test('FHR-2 conditions on what the token may not see are refused', async () => {
