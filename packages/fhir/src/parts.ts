@@ -22,7 +22,7 @@ export {
 export { folded, foldedWords } from './fold.ts';
 export { applyJsonPatch } from './json-patch.ts';
 export { fhirPlugin } from './plugin.ts';
-export { isId, isObject, localReference, valuesAt } from './resource.ts';
+export { isId, isObject, localReference, references, valuesAt } from './resource.ts';
 export { encounterSummary, patientSummary } from './service.ts';
 export { elementsIn, summaryOf } from './subset.ts';
 export { contentOf, type SubmittedResource, validate } from './validate.ts';

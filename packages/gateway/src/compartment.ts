@@ -55,6 +55,9 @@ export function patientSearches(type: string, patient: string): readonly (readon
   ];
 }
 
+/** What a server could read as a patient, in whatever form: of another server, by a search, with a slash before or behind. */
+const PATIENT = /(^|\/)Patient[/?]/i;
+
 /** The id of the one patient whose resource it is; undefined where it belongs to no patient, or to several. */
 export function patientOf(resource: JsonObject, baseUrl: string): string | undefined {
   const type = textOf(resource.resourceType);
@@ -65,6 +68,7 @@ export function patientOf(resource: JsonObject, baseUrl: string): string | undef
   for (const value of valuesAt(resource, element)) {
     const reference = isObject(value) && typeof value.reference === 'string' ? value.reference : '';
     const key = localReference(reference, baseUrl);
+    if (key === undefined && PATIENT.test(reference)) return undefined;
     if (key?.type !== 'Patient') continue;
     if (patient !== undefined && patient !== key.id) return undefined;
     patient = key.id;

@@ -18,6 +18,7 @@ import {
   isObject,
   type Precondition,
   parseCondition,
+  references,
   type SubmittedResource,
   type TransactionForwarder,
   type TransactionWrite,
@@ -230,6 +231,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
       condition === undefined ? undefined : await this.#condition(type, condition, 'create', abilities, rights);
     const { id: _id, ...content } = await validate(body, type, this.#validator);
     rights.requireFor('c', content);
+    requireFindable(content, rights);
     const headers = unless === undefined ? {} : { 'if-none-exist': unless };
     return { method: 'POST', path: `/${type}`, headers, type, body: content, interaction: 'c', readable: true };
   }
@@ -258,6 +260,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
       throw new FhirRefusal(400, 'invariant', "The body's id must be the one in the address.");
     const path = await this.#writePath(target, 'update', abilities, rights);
     rights.requireFor('u', content);
+    requireFindable(content, rights);
     const headers = await this.#guarded(target, precondition, 'u', rights);
     const named = id === undefined ? {} : { id };
     return {
@@ -293,6 +296,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
     const result = await validate(changed, type, this.#validator);
     if (result.id !== key.id) throw new FhirRefusal(400, 'invariant', 'A patch cannot change the id.');
     rights.requireFor('u', result);
+    requireFindable(result, rights);
     const headers = { 'if-match': `W/"${version}"` };
     return {
       ...{ method: 'PATCH', path: `/${type}/${idOf(key)}`, headers, type, id: key.id },
@@ -677,6 +681,25 @@ async function unlessGone<T>({ version }: Precondition, run: () => Promise<T>): 
     if (!isGone) throw error;
     if (version !== undefined) throw new FhirRefusal(412, 'conflict', 'There is no version to match.');
     return undefined;
+  }
+}
+
+/**
+ * A server may take a reference with a query for a search, wherever that begins (`Patient?name=x`, `http://x.example/Patient/?name=x`),
+ * and put in what it finds. So such a one is for those alone who may find every resource of the type.
+ * @throws Refusal 403
+ */
+function requireFindable(resource: JsonObject, rights: Rights): void {
+  for (const reference of references(resource)) {
+    const end = reference.indexOf('?');
+    if (end < 0) continue;
+    const type = reference.slice(0, end).split('/').filter(Boolean).at(-1) ?? '';
+    if (rights.isWhole('s', isResourceType(type) ? type : '*')) continue;
+    throw new FhirRefusal(
+      403,
+      'forbidden',
+      'A reference by a search needs a token for every resource that it could find.',
+    );
   }
 }
 

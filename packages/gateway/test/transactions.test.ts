@@ -248,6 +248,81 @@ test('FHR-2 what an entry refers to is judged as the server will read it, whatev
   assert.notEqual(named.body.entry[0].resource.id, PATIENT);
 });
 
+test('FHR-2 no reference has the server search for, or name, what its writer may not', async () => {
+  const made = await gateway.send('POST', '/Observation', own, observation(`Patient/${PATIENT}`));
+  const id = made.body.id as string;
+  const everySearch = gateway.token({
+    scope: 'patient/*.cruds user/Patient.s',
+    patient: PATIENT,
+    user: 'Practitioner/1',
+  });
+  /** Each way to write a reference, alone and in Bundles. */
+  const writes = (reference: string): readonly Asked[] => [
+    { method: 'POST', url: 'Observation', resource: observation(`Patient/${PATIENT}`, { performer: [{ reference }] }) },
+    {
+      method: 'PUT',
+      url: `Observation/${id}`,
+      resource: observation(`Patient/${PATIENT}`, { id, extension: [{ url: 'urn:x', valueReference: { reference } }] }),
+    },
+    {
+      method: 'PATCH',
+      url: `Observation/${id}`,
+      resource: [{ op: 'add', path: '/focus', value: [{ reference }] }],
+    },
+  ];
+  const send = async (bearer: string, asked: Asked, as: 'alone' | 'batch' | 'transaction'): Promise<number> => {
+    const { method, url, resource } = asked;
+    const headers = method === 'PATCH' ? { 'content-type': PATCH } : {};
+    if (as === 'alone') return (await gateway.send(method, `/${url}`, bearer, resource, headers)).status;
+    const bundle = { resourceType: 'Bundle', type: as, entry: [asEntry(asked)] };
+    const { status, body } = await gateway.send('POST', '', bearer, bundle);
+    return as === 'batch' ? Number(body.entry[0].response.status) : status;
+  };
+  for (const reference of [
+    'Patient?identifier=x',
+    'Patient/?name=mensah',
+    '/Patient?name=mensah',
+    `${BASE}/Patient?name=mensah`,
+    `${server.base}/Patient?name=mensah`,
+    'https://x.example/Patient//?name=mensah',
+    'https://x.example/?name=mensah',
+    '#/Patient?name=mensah',
+    '?name=mensah',
+  ]) {
+    for (const asked of writes(reference)) {
+      for (const as of ['alone', 'batch', 'transaction'] as const) {
+        const changes = await changesDuring(async () => {
+          const status = await send(own, asked, as);
+          // Some are no references to R4, and one is a search of a transaction's, which finds nothing.
+          assert.ok([400, 403, 412].includes(status), `${as} ${asked.method} ${reference} ${status}`);
+        });
+        assert.deepEqual(changes, [], reference);
+      }
+    }
+  }
+  for (const asked of writes('https://x.example/Patient?name=mensah'))
+    assert.ok((await send(everySearch, asked, 'alone')) < 300, asked.method);
+  for (const target of [
+    `${server.base}/Patient/${OTHER}`,
+    `/Patient/${OTHER}`,
+    `Patient/${OTHER}/`,
+    `https://x.example/Patient/${OTHER}`,
+    `Patient?_id=${OTHER}`,
+  ]) {
+    const provenance = {
+      resourceType: 'Provenance',
+      target: [{ reference: `Patient/${PATIENT}` }, { reference: target }],
+      recorded: '2026-01-01T00:00:00Z',
+      agent: [{ who: { display: 'x' } }],
+    };
+    const changes = await changesDuring(async () => {
+      const { status } = await gateway.send('POST', '/Provenance', own, provenance);
+      assert.ok([400, 403].includes(status), `${target} ${status}`);
+    });
+    assert.deepEqual(changes, [], target);
+  }
+});
+
 test('FHR-3 a transaction finds by conditions what its caller may find', async () => {
   const identified = { resourceType: 'Patient', identifier: [{ system: 'urn:oid:2.999.8', value: 't1' }] };
   const once = { ifNoneExist: 'identifier=urn:oid:2.999.8|t1' };
