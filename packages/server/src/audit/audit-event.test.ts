@@ -108,6 +108,8 @@ describe('audited acts as AuditEvents', () => {
       assert.equal(made.entity.filter(({ type }: { type: { code: string } }) => type.code === '1').length, 2);
     }
     assert.equal(fhir('read', { id: 'o1' }).entity[0].what.reference, 'Observation/o1');
+    assert.equal(fhir('read', { id: 'Ida Moreau' }).entity[0].what.reference, 'Observation');
+    assert.equal(fhir('read', { type: 'Moreau', id: 'Ida' }).entity[0].what, undefined);
     const searched = fhir('search-type', { query: 'code=1&name=Ida' });
     assert.equal(searched.entity[0].what, undefined);
     assert.equal(Buffer.from(searched.entity[0].query, 'base64').toString(), 'Observation?code=1&name=');

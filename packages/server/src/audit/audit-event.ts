@@ -1,5 +1,5 @@
 /** Audited acts as FHIR R4 AuditEvents, by the patterns of IHE BALP and, for the Hub's transactions, of IHE RAD. */
-import { parseReference } from '@lockstep/fhircast';
+import { isResourceType, parseReference } from '@lockstep/fhircast';
 import type { AuditedAct, Transaction } from './audited-act.ts';
 import { recordedQuery } from './recorded-query.ts';
 
@@ -152,7 +152,10 @@ function entities(done: AuditedAct): object[] {
     });
   }
   if (fhir) {
-    const { type, id, query, interaction } = fhir;
+    const { query, interaction } = fhir;
+    // What is no type and no id may be a name that was put into the address.
+    const type = isResourceType(fhir.type ?? '') ? fhir.type : undefined;
+    const id = /^[A-Za-z0-9\-.]{1,64}$/.test(fhir.id ?? '') ? fhir.id : undefined;
     const search = interaction.startsWith('search');
     list.push({
       ...(!search && type !== undefined && { what: { reference: id === undefined ? type : `${type}/${id}` } }),

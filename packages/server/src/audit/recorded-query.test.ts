@@ -58,15 +58,35 @@ it('BALP a search is recorded without names, addresses, birth dates and texts, h
   }
 });
 
+it('BALP a search is recorded without texts that stand where a parameter or a resource type should', () => {
+  for (const query of [
+    'name=Moreau&Moreau',
+    'name=a&moreau',
+    'Moreau',
+    'Anna Moreau=',
+    'Anna Moreau=x',
+    'moreau é=x',
+    'Moreau=x',
+    'Moreau.identifier=x',
+    'Anna Moreau._id=x',
+    '_has:Moreau Anna:code=x',
+    'subject:Moreau.code=x',
+    'code:moreau=x',
+    'name=Moreau/Anna',
+    'custom=Moreau/Anna',
+  ]) {
+    assert.doesNotMatch(read(query), /moreau/i, query);
+  }
+});
+
 it('BALP what is recorded of a search is bounded and can be read again, whatever is sent', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (query) => {
       const recorded = recordedQuery(query);
       const sent = [...new URLSearchParams(query)].map(([name]) => name);
-      assert.deepEqual(
-        [...new URLSearchParams(recorded)].map(([name]) => name),
-        sent,
-      );
+      const read = [...new URLSearchParams(recorded)].map(([name]) => name);
+      assert.equal(read.length, sent.length);
+      for (const [index, name] of read.entries()) assert.ok(name === '' || name === sent[index], name);
     }),
   );
   assert.ok(recordedQuery(`identifier=${'é'.repeat(2_000_000)}`).length < 100_000);
