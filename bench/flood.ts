@@ -53,12 +53,13 @@ const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
       const head = `POST /hub HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n`;
       socket.write(`${head}Authorization: Bearer ${crypto.randomUUID()}\r\n\r\n{}`);
     };
-    for (let n = 0; n < IN_FLIGHT; n += 1) {
-      const socket = kept();
+    const open = (): void => {
+      const socket = kept().on('close', open);
       guess(socket);
       // The next when the one before is answered.
       socket.on('data', () => guess(socket));
-    }
+    };
+    for (let n = 0; n < IN_FLIGHT; n += 1) open();
   },
   'half-open': () => {
     const open = (): void => {
@@ -71,12 +72,21 @@ const FLOODS: Readonly<Record<Flood['kind'], () => unknown>> = {
   },
   fhir: () => {
     const request = `GET /fhir/Patient?_count=1 HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\n\r\n`;
-    const sockets = Array.from({ length: IN_FLIGHT }, () => kept());
+    const sockets: Socket[] = [];
+    const open = (place: number): void => {
+      // The server ends a connection that is many requests ahead of its answers.
+      sockets[place] = kept().on('close', () => open(place));
+    };
+    for (let place = 0; place < IN_FLIGHT; place += 1) open(place);
     const startedAt = performance.now();
+    let turn = 0;
     // By the time that has passed: a timer that comes late makes up for it.
     setInterval(() => {
-      for (const due = ((performance.now() - startedAt) / 1000) * FHIR_PER_SECOND; sent < due; sent += 1) {
-        sockets[sent % IN_FLIGHT]!.write(request);
+      for (const due = ((performance.now() - startedAt) / 1000) * FHIR_PER_SECOND; turn < due; turn += 1) {
+        const socket = sockets[turn % IN_FLIGHT]!;
+        if (!socket.writable) continue;
+        socket.write(request);
+        sent += 1;
       }
     }, 20);
   },
