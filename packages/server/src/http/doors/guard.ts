@@ -120,7 +120,10 @@ async function admit(request: FastifyRequest, reply: FastifyReply, parts: GuardP
   const door = request.routeOptions.config?.door ?? (isShared(request.url) ? SHARED_NOWHERE : NOWHERE);
   reply.headers(doorHeaders(door, request.headers, request.id, parts.https));
   if (parts.local && door.authentication !== 'none' && !isOwnName(request.headers.host)) {
-    throw new RequestRefused('misdirected', 'Only this machine reaches this server: ask it as localhost');
+    throw new RequestRefused(
+      'misdirected',
+      'This server is for its own machine: ask it as localhost, or set LOCKSTEP_PUBLIC_URL to its address',
+    );
   }
   const begun = begunOf(request.raw);
   if (begun?.caller) {
