@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describeState } from './status.ts';
+import { describeOthers, describeState } from './status.ts';
 
 test('a name goes with its reason to whoever puts reasons into another language', () => {
   const asked: string[] = [];
@@ -15,4 +15,13 @@ test('a name goes with its reason to whoever puts reasons into another language'
   const named = { ...state, who: 'PACS', reason: 'PACS is silent' };
   assert.equal(describeState(named, words, reasons), 'Not in sync: PACS IS SILENT');
   assert.deepEqual(asked, ['PACS: a note is not saved', 'a note is not saved', 'PACS is silent']);
+});
+
+test('since when an application does not follow is written as the page writes times, not as the browser does', () => {
+  const since = new Date(2026, 0, 2, 15, 4, 5).getTime();
+  const other = { name: 'PACS', reason: 'silent', shows: 'Rosa', since };
+  const state = { status: 'out-of-sync', reason: 'silent', us: false, others: [other] } as never;
+  const asSaid = (said: string): string => said;
+  assert.equal(describeOthers(state, asSaid, 'de'), 'PACS: silent (Rosa), 15:04:05');
+  assert.match(describeOthers(state, asSaid, 'en-US'), /^PACS: silent \(Rosa\), 3:04:05\sPM$/);
 });

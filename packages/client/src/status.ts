@@ -68,11 +68,14 @@ export function describeState(state: SyncState, words: StatusWords = ENGLISH, re
   }
 }
 
-/** Who does not follow, one a line: what it still shows, and since when. */
-function describeOthers(state: SyncState, reasons: ReasonWords): string {
+/**
+ * Who does not follow, one a line: what it still shows, and since when.
+ * @param locale a BCP 47 tag that times are written for; without one, the browser's
+ */
+export function describeOthers(state: SyncState, reasons: ReasonWords, locale: string | undefined): string {
   if (state.status !== 'out-of-sync') return 'reason' in state ? reasons(state.reason ?? '') : '';
   const lines = state.others.map(({ name, reason, shows, since }) => {
-    const time = Number.isNaN(since) ? '' : `, ${new Date(since).toLocaleTimeString()}`;
+    const time = Number.isNaN(since) ? '' : `, ${new Date(since).toLocaleTimeString(locale)}`;
     return `${reasons(`${name}: ${reason}`)}${shows ? ` (${shows})` : ''}${time}`;
   });
   return [...(state.us ? [reasons(state.reason)] : []), ...lines].join('\n');
@@ -173,7 +176,7 @@ export class LockstepStatus extends Base {
     this.#text.textContent = this.hasAttribute('brief')
       ? this.#words[state.status]
       : describeState(state, this.#words, this.#reasons);
-    this.title = describeOthers(state, this.#reasons);
+    this.title = describeOthers(state, this.#reasons, this.closest<HTMLElement>('[lang]')?.lang || undefined);
   }
 }
 
