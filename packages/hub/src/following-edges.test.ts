@@ -9,7 +9,7 @@ import { eventually } from '../test/callbacks.ts';
 import { parameters, patient, study } from '../test/events.ts';
 import { type Node, Nodes } from '../test/nodes.ts';
 import { type Peer, Rig } from '../test/rig.ts';
-import { CORE, STU2, type VersionRules } from './rules/versions.ts';
+import { CORE, IRA, STU2, type VersionRules } from './rules/versions.ts';
 
 /** A Hub, or one node of several. */
 type Where = Pick<Rig | Node, 'hub'>;
@@ -208,3 +208,24 @@ it('SUB-6, ERR-8 two nodes renew one subscription at once while an answer is out
   viewer.answer(200, 'two');
   for (const node of nodes) await isMarked(node, topic, viewer, undefined);
 });
+
+for (const profile of [CORE, STU2, IRA]) {
+  it(`SUB-6, ERR-8 who asks by a renewal to be told who follows is told at once (${profile.name})`, async (t) => {
+    const [rig, topic] = await rigOf(t, profile);
+    const viewer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Viewer' });
+    const writer = await rig.join(topic, 'Patient-open', { 'subscriber.name': 'Writer' });
+    assert.equal(await rig.publish(topic, 'Patient-open', [patient('p1')], { id: 'one' }), 202);
+    writer.answer(200, 'one');
+    viewer.answer(409, 'one');
+    await isMarked(rig, topic, viewer, 'refused');
+    const form = { 'subscriber.name': 'Writer', 'hub.channel.endpoint': writer.endpoint };
+    await rig.subscribe(topic, `Patient-open,${FOLLOWING_EVENT}`, form);
+    const told = () => writer.events.filter(({ event }) => event['hub.event'] === FOLLOWING_EVENT);
+    await writer.until(() => writer.confirmations.length === 2);
+    await rig.settle(topic);
+    const names = told()
+      .at(-1)
+      ?.event.context.map(({ subscriber }: { subscriber: string }) => subscriber);
+    assert.ok(names?.includes('Viewer'), String(names));
+  });
+}

@@ -171,6 +171,9 @@ export class Audience {
     if (had.renewals === subscription.renewals) return;
     socket.say(confirmation(subscription, this.#topic, this.#clock.now()));
     socket.begin(standingOf(state, had, subscription));
+    // Who asks for it now has not been told before.
+    const { id, events } = had;
+    if (!events.includes(FOLLOWING_EVENT) && !this.#returning.has(id)) this.#sayFollowing(socket, state);
   }
 
   #reconcileCallbacks(state: SessionState): void {
