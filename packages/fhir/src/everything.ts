@@ -1,11 +1,12 @@
 import { keyText, parseReference, type ResourceKey } from '@lockstep/fhircast';
 import type { ResourceAccess } from './access.ts';
 import { patientOf, sharedReferences } from './compartment.ts';
-import { parseTime } from './dates.ts';
+import { rangeOf } from './criteria.ts';
+import { parseTime, type TimeRange } from './dates.ts';
 import { definitionOf, RESOURCE_TYPES } from './definitions.ts';
 import { FhirRefusal, warningOutcome } from './refusal.ts';
 import type { ReadAllowance, ResourceRepository } from './repository.ts';
-import type { Resource } from './resource.ts';
+import { type Resource, valuesAt } from './resource.ts';
 import type { SearchBundle } from './search.ts';
 
 const DEFAULT_COUNT = 100;
@@ -15,6 +16,8 @@ interface EverythingRequest {
   readonly count: number;
   /** ms since the epoch: only what was written then or later. */
   readonly since: number;
+  /** Only what tells of care in this time (`start`, `end`), and what has no time. */
+  readonly care: TimeRange;
   readonly types: readonly string[];
   /** The page begins after this `Type/id`. */
   readonly after?: string;
@@ -25,7 +28,7 @@ interface EverythingRequest {
  * All that the caller may read of a patient: the compartment, type by type, and the shared resources that it refers to. Types
  * that the token does not cover are left out, as they are from a search for several types. No more is read and held than a page
  * needs; a page ends early where it would be too much.
- * @throws Refusal 400 for a parameter other than `_count`, `_since` and `_type`
+ * @throws Refusal 400 for a parameter other than `start`, `end`, `_count`, `_since` and `_type`
  */
 export async function everything(
   id: string,
@@ -81,6 +84,31 @@ function isShared(type: string): boolean {
   return definitionOf(type)?.shared ?? false;
 }
 
+/** Where R4's resources say when care was, or is to be, given; when something was recorded is no such time. */
+const CARE_TIMES = (
+  'period started context.period authoredOn effectiveDateTime effectivePeriod effectiveInstant effectiveTiming.event ' +
+  'effectiveTiming.repeat.boundsPeriod occurrenceDateTime occurrencePeriod occurrenceTiming.event occurrenceTiming.repeat.boundsPeriod ' +
+  'performedDateTime performedPeriod occurredDateTime occurredPeriod'
+).split(' ');
+
+/** The times of care that a resource tells of: a condition lasts until it is said to be over. */
+function careTimes(resource: Resource): readonly TimeRange[] {
+  const rangesAt = (...paths: readonly string[]): TimeRange[] =>
+    paths.flatMap((path) => valuesAt(resource, path).flatMap((value) => rangeOf(value) ?? []));
+  const [onset] = rangesAt('onsetDateTime', 'onsetPeriod');
+  const [end] = rangesAt('abatementDateTime', 'abatementPeriod');
+  const lasting =
+    onset || end ? [{ low: onset?.low ?? Number.NEGATIVE_INFINITY, high: end?.high ?? Number.POSITIVE_INFINITY }] : [];
+  return [...lasting, ...rangesAt(...CARE_TIMES)];
+}
+
+/** Whether it tells of care in that time (R4 Patient/$everything), or says no time of care. */
+function isOfCareIn({ low, high }: TimeRange, resource: Resource): boolean {
+  if (low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY) return true;
+  const times = careTimes(resource);
+  return times.length === 0 || times.some((one) => one.low <= high && one.high >= low);
+}
+
 /** One patient's resources, as far as a caller may read them. */
 class Compartment {
   readonly #id: string;
@@ -95,7 +123,7 @@ class Compartment {
     this.#baseUrl = baseUrl;
   }
 
-  async page({ count, since, types, after }: EverythingRequest): Promise<EverythingPage> {
+  async page({ count, since, care, types, after }: EverythingRequest): Promise<EverythingPage> {
     const isWanted = (type: string): boolean => types.length === 0 || types.includes(type);
     const isRecent = ({ meta }: Resource): boolean => Date.parse(meta.lastUpdated) >= since;
     const start = after === undefined ? undefined : parseReference(after);
@@ -107,7 +135,7 @@ class Compartment {
     if (!start || !isShared(start.type)) {
       const allowance = this.#repository.allowance('stop');
       for await (const resource of this.#own(allowance, start, isWanted)) {
-        if (isRecent(resource)) found.push(resource);
+        if (isRecent(resource) && isOfCareIn(care, resource)) found.push(resource);
         const full = page();
         if (full) return full;
       }
@@ -169,6 +197,7 @@ function address(here: string, used: URLSearchParams, after: string | undefined)
 export function parseEverything(params: URLSearchParams): EverythingRequest {
   let count = DEFAULT_COUNT;
   let since = Number.NEGATIVE_INFINITY;
+  let care: TimeRange = { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
   let types: readonly string[] = [];
   let after: string | undefined;
   const used = new URLSearchParams();
@@ -188,6 +217,13 @@ export function parseEverything(params: URLSearchParams): EverythingRequest {
         since = range.low;
         break;
       }
+      case 'start':
+      case 'end': {
+        const range = value.includes('T') ? undefined : parseTime(value);
+        if (!range) throw new FhirRefusal(400, 'value', `${name} must be a date.`);
+        care = name === 'start' ? { ...care, low: range.low } : { ...care, high: range.high };
+        break;
+      }
       case '_type':
         types = value.split(',');
         for (const type of types) {
@@ -205,5 +241,6 @@ export function parseEverything(params: URLSearchParams): EverythingRequest {
     }
     used.append(name, value);
   }
-  return { count, since, types, ...(after !== undefined && { after }), used };
+  if (care.low > care.high) throw new FhirRefusal(400, 'value', 'start must not be after end.');
+  return { count, since, care, types, ...(after !== undefined && { after }), used };
 }

@@ -336,7 +336,7 @@ test('FHR-3 Patient/$everything holds the compartment and what it refers to, by 
   assert.deepEqual(keys(await page('', narrow)), ['Patient/obrien', 'Observation/o1']);
   assert.equal((await endpoint.get('/Patient/carreno/$everything', narrow)).status, 403);
   assert.equal((await endpoint.get('/Patient/nobody/$everything', all)).status, 404);
-  assert.equal((await endpoint.get('/Patient/obrien/$everything?start=2026', all)).status, 400);
+  assert.equal((await endpoint.get('/Patient/obrien/$everything?start=soon', all)).status, 400);
   const asked = (parameter: object[]) =>
     endpoint.send('POST', '/Patient/obrien/$everything', all, { resourceType: 'Parameters', parameter } as never);
   const few = await asked([
@@ -356,4 +356,60 @@ test('FHR-3 Patient/$everything holds the compartment and what it refers to, by 
   ]) {
     assert.equal((await asked(wrong)).status, 400, JSON.stringify(wrong));
   }
+});
+
+test('FHR-3 Patient/$everything with a start or an end holds what tells of care in that time, and what has no time', async () => {
+  await put('Patient', 'cared', { name: [{ family: 'Cared' }], birthDate: '1950-01-01' });
+  const subject = { reference: 'Patient/cared' };
+  const observed = { status: 'final', code: { text: 'x' }, subject };
+  for (const [type, id, elements] of [
+    ['Observation', 'day', { ...observed, effectiveDateTime: '2024-03-05T10:00:00Z', issued: '2026-01-01T00:00:00Z' }],
+    ['Observation', 'month', { ...observed, effectiveDateTime: '2024-03' }],
+    ['Observation', 'span', { ...observed, effectivePeriod: { start: '2023-01-01', end: '2024-03-10' } }],
+    ['Observation', 'open', { ...observed, effectivePeriod: { start: '2025-01-01' } }],
+    ['Observation', 'undated', observed],
+    ['Condition', 'lasting', { subject, onsetDateTime: '2020', code: { text: 'x' }, recordedDate: '2026-01-01' }],
+    [
+      'Condition',
+      'over',
+      {
+        ...{ subject, onsetDateTime: '2020', abatementDateTime: '2021-02', code: { text: 'x' } },
+        clinicalStatus: {
+          coding: [{ system: 'http://terminology.hl7.org/CodeSystem/condition-clinical', code: 'resolved' }],
+        },
+      },
+    ],
+    ['ImagingStudy', 'imaged', { status: 'available', subject, started: '2024-03-20' }],
+  ] as const) {
+    await put(type, id, elements);
+  }
+  const always = ['cared', 'undated'];
+  for (const [query, expected] of [
+    ['', ['day', 'month', 'span', 'open', 'lasting', 'over', 'imaged']],
+    ['start=2024-03-05&end=2024-03-05', ['day', 'month', 'span', 'lasting']],
+    ['start=2024-03-11&end=2024-03-31', ['month', 'lasting', 'imaged']],
+    ['start=2024-04', ['open', 'lasting']],
+    ['end=2023', ['span', 'lasting', 'over']],
+    ['end=2019', []],
+    ['start=2021-02-28&end=2021-02-28', ['lasting', 'over']],
+  ] as const) {
+    const seen: string[] = [];
+    for (let url = `/Patient/cared/$everything?_count=2&${query}`; ; ) {
+      const { body } = await endpoint.get(url, all);
+      seen.push(...(body.entry ?? []).map(({ resource }: { resource: { id: string } }) => resource.id));
+      const next = body.link.find(({ relation }: { relation: string }) => relation === 'next');
+      if (!next) break;
+      url = next.url;
+    }
+    assert.deepEqual(seen.sort(), [...always, ...expected].sort(), query);
+  }
+  const parameter = [
+    { name: 'start', valueDate: '2024-03-11' },
+    { name: 'end', valueDate: '2024-03-31' },
+  ];
+  const asked = { resourceType: 'Parameters', parameter };
+  const { body } = await endpoint.send('POST', '/Patient/cared/$everything', all, asked as never);
+  assert.equal(body.entry.length, 5);
+  for (const wrong of ['start=', 'start=2024-02-30', 'start=2026&end=2025', 'end=x', 'end=2024-01-01T00:00:00Z'])
+    assert.equal((await endpoint.get(`/Patient/cared/$everything?${wrong}`, all)).status, 400, wrong);
 });

@@ -354,6 +354,8 @@ test('FHR-3 batches and $everything are answered with the rights of each part', 
   );
   const everything = await gateway.get(`/Patient/${PATIENT}/$everything?_count=500`, own);
   assert.ok(keys(everything.body).length > 10);
+  const early = keys((await gateway.get(`/Patient/${PATIENT}/$everything?_count=500&end=1900`, own)).body);
+  assert.ok(early.length > 0 && early.length < keys(everything.body).length, String(early.length));
   const narrow = gateway.token({ scope: 'patient/Patient.r patient/Condition.r', patient: PATIENT });
   const less = keys((await gateway.get(`/Patient/${PATIENT}/$everything?_count=500`, narrow)).body);
   assert.ok(less.length > 1 && less.every((key) => /^(Patient|Condition)\//.test(key)), less.join());

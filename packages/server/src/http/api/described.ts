@@ -171,7 +171,20 @@ export const DESCRIBED: readonly DescribedRoute[] = [
     },
   ),
   resource('GET /fhir/:type/:id/_history/:version', 'One version', { 200: RESOURCE, ...UNCHANGED }),
-  resource('GET /fhir/Patient/:id/$everything', 'What belongs to a patient', { 200: BUNDLE }),
+  resource(
+    'GET /fhir/Patient/:id/$everything',
+    'What belongs to a patient',
+    { 200: BUNDLE },
+    {
+      query: {
+        start: 'Only what tells of care on this date or later, and what says no time of care',
+        end: 'Only what tells of care on this date or earlier, and what says no time of care',
+        _since: 'Only what was written at this instant or later',
+        _type: 'Only these types, with commas between them',
+        _count: 'Resources a page',
+      },
+    },
+  ),
   resource(
     'POST /fhir/Patient/:id/$everything',
     'The same, asked by a Parameters resource',
