@@ -18,11 +18,12 @@ export class AuthorizationAddresses {
 
   /**
    * Where the metadata is of the FHIR endpoint or the Hub (RFC 9728 section 3.1): the path of a resource stands behind the document's name.
-   * @param url an address of this server without the path of `publicUrl`, such as `/hub/x`
+   * @param url an address of this server without the path of `publicUrl`, such as `/hub/x`; `/api/hub` is the Hub as well
    * @returns undefined for what is no protected resource
    */
   resourceMetadata(url: string): string | undefined {
-    const [, resource] = /^\/+(fhir|hub)(?:[/?]|$)/.exec(url) ?? [];
+    const [, fhir, hub] = /^\/+(?:(fhir)|(?:api\/+)?(hub))(?:[/?]|$)/.exec(url) ?? [];
+    const resource = fhir ?? hub;
     return resource && `${this.origin}/.well-known/oauth-protected-resource${this.path}/${resource}`;
   }
 
