@@ -25,14 +25,19 @@ async function nodesLeft(page: Page, browser: CDPSession): Promise<number> {
 /** Opens and closes once. */
 type Opening = readonly [what: string, path: string, openAndClose: (page: Page) => Promise<void>];
 
+/** Closes a dialog by the key. Until the focus has moved into it, the key would go to the menu that it was opened from. */
+async function escape(page: Page): Promise<void> {
+  await page.locator('[role=dialog]:is(:focus, :focus-within)').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+}
+
 /** Opens a dialog by a button, and leaves it. */
 const dialogOf =
   (button: string) =>
   async (page: Page): Promise<void> => {
     await page.getByRole('button', { name: button, exact: true }).press('Enter');
-    await page.getByRole('dialog').waitFor();
-    await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await escape(page);
   };
 
 const fromMenu =
@@ -40,9 +45,7 @@ const fromMenu =
   async (page: Page): Promise<void> => {
     await page.getByRole('button', { name: 'Administrator' }).press('Enter');
     await page.getByRole('menuitem', { name: item }).press('Enter');
-    await page.getByRole('dialog').waitFor();
-    await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await escape(page);
   };
 
 async function visit(page: Page, to: string, heading: string): Promise<void> {
