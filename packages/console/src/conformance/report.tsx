@@ -239,9 +239,9 @@ export function ReportView({ data, status, forms, kept, watched = false, again }
             </li>
           ))}
           <li>
-            <button type="button" onClick={() => window.print()}>
+            <Button variant="default" size="compact-sm" onClick={() => window.print()}>
               {t('conformance.print')}
-            </button>
+            </Button>
           </li>
         </ul>
         {kept !== undefined && (
