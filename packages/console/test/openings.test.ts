@@ -25,10 +25,9 @@ async function nodesLeft(page: Page, browser: CDPSession): Promise<number> {
 /** Opens and closes once. */
 type Opening = readonly [what: string, path: string, openAndClose: (page: Page) => Promise<void>];
 
-/** Closes a dialog by the key. Until the focus has moved into it, the key would go to the menu that it was opened from. */
-async function escape(page: Page): Promise<void> {
-  await page.locator('[role=dialog]:is(:focus, :focus-within)').waitFor();
-  await page.keyboard.press('Escape');
+/** Closes a dialog by the key. Pressed at one of its buttons: until the focus has moved, it would go to the menu before. */
+async function closeByKey(page: Page): Promise<void> {
+  await page.getByRole('dialog').getByRole('button').first().press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
 }
 
@@ -37,7 +36,7 @@ const dialogOf =
   (button: string) =>
   async (page: Page): Promise<void> => {
     await page.getByRole('button', { name: button, exact: true }).press('Enter');
-    await escape(page);
+    await closeByKey(page);
   };
 
 const fromMenu =
@@ -45,7 +44,7 @@ const fromMenu =
   async (page: Page): Promise<void> => {
     await page.getByRole('button', { name: 'Administrator' }).press('Enter');
     await page.getByRole('menuitem', { name: item }).press('Enter');
-    await escape(page);
+    await closeByKey(page);
   };
 
 async function visit(page: Page, to: string, heading: string): Promise<void> {

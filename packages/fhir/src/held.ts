@@ -21,7 +21,7 @@ const TOO_LARGE_MS = 600_000;
 type Change = readonly [name: string, ids: readonly string[] | null];
 
 /** A resource and how many characters it has. */
-export interface HeldResource {
+export interface ResourceInMemory {
   readonly id: string;
   readonly size: number;
   readonly resource: Resource;
@@ -36,7 +36,7 @@ interface Mark {
 interface HeldType {
   readonly mark: Mark;
   /** Ordered by id. */
-  readonly list: readonly HeldResource[];
+  readonly list: readonly ResourceInMemory[];
   /** When all of it was read, ms since the epoch. */
   readonly readAt: number;
 }
@@ -52,7 +52,7 @@ export interface HeldSource {
 
 interface Reading {
   readonly number: number;
-  readonly done: Promise<readonly HeldResource[] | undefined>;
+  readonly done: Promise<readonly ResourceInMemory[] | undefined>;
 }
 
 /**
@@ -82,7 +82,7 @@ export class HeldResources {
    * @param needsAll whether the caller would read all of them: only then they are read to be held
    * @returns undefined where they are not held
    */
-  async all(type: string, needsAll: boolean): Promise<readonly HeldResource[] | undefined> {
+  async all(type: string, needsAll: boolean): Promise<readonly ResourceInMemory[] | undefined> {
     if (!TYPES.has(type)) return undefined;
     const before = this.#begun;
     for (;;) {
@@ -131,10 +131,10 @@ export class HeldResources {
     return reading;
   }
 
-  async #readAll(type: string): Promise<readonly HeldResource[] | undefined> {
+  async #readAll(type: string): Promise<readonly ResourceInMemory[] | undefined> {
     const readAt = this.#now();
     const mark = markOf(await this.#records.get(CHANGED, type, readAt));
-    const list: HeldResource[] = [];
+    const list: ResourceInMemory[] = [];
     let characters = 0;
     let count = 0;
     for await (const record of this.#source.all(type)) {
@@ -158,7 +158,7 @@ export class HeldResources {
     held: HeldType,
     ids: readonly string[],
     mark: Mark,
-  ): Promise<readonly HeldResource[]> {
+  ): Promise<readonly ResourceInMemory[]> {
     const found = await Promise.all(ids.map((id) => this.#source.one(type, id)));
     const changed = new Map(ids.map((id, index) => [id, found[index]]));
     const added = [...changed.values()].flatMap((record) => (record && this.#heldOf(record)) ?? []);
@@ -168,7 +168,7 @@ export class HeldResources {
     return list;
   }
 
-  #heldOf(record: StoredRecord): HeldResource | undefined {
+  #heldOf(record: StoredRecord): ResourceInMemory | undefined {
     const resource = this.#source.resourceIn(record);
     return resource && { id: resource.id, size: record.body.length, resource };
   }

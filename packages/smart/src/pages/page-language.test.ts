@@ -30,7 +30,12 @@ describe('AUT-5 the languages of the pages', () => {
     const sources = files
       .filter((file) => !file.endsWith('.test.ts') && !file.endsWith('sentences.ts'))
       .map((file) => readFileSync(new URL(`../${file}`, import.meta.url), 'utf8'))
-      .concat(readFileSync(new URL('../../../server/src/http/early-refusals.ts', import.meta.url), 'utf8'))
+      // What the server says on these pages itself.
+      .concat(
+        ['http/early-refusals', 'http/simulation', 'simulation/faults', 'simulation/person'].map((file) =>
+          readFileSync(new URL(`../../../server/src/${file}.ts`, import.meta.url), 'utf8'),
+        ),
+      )
       .join('\n');
     assert.deepEqual(
       SENTENCES.filter((one) => !sources.includes(`'${one}'`)),
