@@ -104,6 +104,13 @@ export class ResourceAccess {
     }
   }
 
+  /** Whether every resource of the type may be reached. */
+  isWhole(interaction: Interaction, type: string): boolean {
+    return this.#for(interaction, type).some(
+      ({ patient, id, criteria }) => patient === undefined && id === undefined && criteria.length === 0,
+    );
+  }
+
   /** The only patient whose resources of the type the caller can reach; undefined when there may be others. */
   onlyPatient(interaction: Interaction, type: string): string | undefined {
     if (definitionOf(type)?.shared) return undefined;

@@ -1,31 +1,24 @@
-/** Resources of some types in memory, so that a search for a person costs no reading of everybody (FHR-6). */
+/** Lists of what is in the store, held in memory, so that a search costs no reading of all of it again (FHR-6). */
 import { randomUUID } from 'node:crypto';
 import type { RecordStore, StoredRecord } from '@lockstep/store';
-import type { Resource } from './resource.ts';
 
-/** What changed last in each type that is held: one record a type, written with every change. */
+/** What changed last in each type: one record a type, written with every change. */
 const CHANGED = 'fhir-changed';
-/** Types that people search key by key. */
-const TYPES: ReadonlySet<string> = new Set(['Patient', 'Practitioner']);
-/** Characters of resources that are held of one type. */
-const MOST_CHARACTERS = 8 * 1024 * 1024;
-/** Changes that the record of changes knows; and ids that are read one by one, beyond which the type is read again. */
+/** Changes that the record of changes knows; and ids that are read one by one, beyond which the list is read again. */
 const MOST_CHANGES = 50;
 const MOST_IDS = 50;
-/** ms after which a type is read again beside a search: an older version of the server writes without saying what changed. */
+/** ms after which a list is read again beside a search: an older version of the server writes without saying what changed. */
 const FRESH_MS = 60_000;
-/** ms for which a type that is too large is not read again to see whether it still is. */
+/** Times that reading a list may take before it is read again so: it costs a hundredth of the time. */
+const FRESH_TIMES = 100;
+/** ms for which a list that is too large is not read again to see whether it still is. */
 const TOO_LARGE_MS = 600_000;
+/** Items that are looked at in one slice of work, and those that are compared with each other. */
+const SLICE = 10_000;
+const COMPARED = 1_000;
 
 /** A change: its name, and the ids that it wrote; null for too many. */
 type Change = readonly [name: string, ids: readonly string[] | null];
-
-/** A resource and how many characters it has. */
-export interface ResourceInMemory {
-  readonly id: string;
-  readonly size: number;
-  readonly resource: Resource;
-}
 
 /** How far the changes of a type had come. */
 interface Mark {
@@ -33,145 +26,225 @@ interface Mark {
   readonly last: string;
 }
 
-interface HeldType {
+interface HeldList<T> {
   readonly mark: Mark;
-  /** Ordered by id. */
-  readonly list: readonly ResourceInMemory[];
-  /** When all of it was read, ms since the epoch. */
+  readonly list: readonly T[];
+  /** When it was read, ms since the epoch, and for how long. */
   readonly readAt: number;
+  readonly tookMs: number;
 }
 
-/** Where the resources are. */
-export interface HeldSource {
-  /** All of a type, ordered by id. */
-  all(type: string): AsyncIterable<StoredRecord>;
-  one(type: string, id: string): Promise<StoredRecord | undefined>;
-  /** Undefined for what was deleted. */
-  resourceIn(record: StoredRecord): Resource | undefined;
+/** A list that can be held: of resources of one type. */
+export interface ListSource<T> {
+  readonly type: string;
+  /** Names the list among all that are held. */
+  readonly name: string;
+  /** All that may be of the list. */
+  all(): AsyncIterable<StoredRecord>;
+  one(id: string): Promise<StoredRecord | undefined>;
+  /** Undefined for what is no part of the list, such as what was deleted. */
+  itemOf(record: StoredRecord): T | undefined;
+  compare(a: T, b: T): number;
 }
 
-interface Reading {
+/** How much is held. */
+export interface HeldLimits<T> {
+  /** Items of one list, and of all lists together. */
+  readonly items: number;
+  readonly itemsOverall: number;
+  /** Characters of one list. */
+  readonly characters: number;
+  charactersOf(item: T, record: StoredRecord): number;
+}
+
+interface Reading<T> {
   readonly number: number;
-  readonly done: Promise<readonly ResourceInMemory[] | undefined>;
+  readonly done: Promise<readonly T[] | undefined>;
 }
 
 /**
- * Whole types of resources as they are in the store. Each search asks the store, with one small record, what has changed since, by this
- * process or another, and reads that alone; where it cannot be known, the type is read again.
+ * Lists as they are in the store. Each search asks the store, with one small record, what has changed since, by this process or
+ * another, and reads that alone; where it cannot be known, the list is read again.
  */
-export class HeldResources {
+export class HeldLists<T extends { readonly id: string }> {
   readonly #records: RecordStore;
   readonly #now: () => number;
-  readonly #most: number;
-  readonly #source: HeldSource;
-  readonly #held = new Map<string, HeldType>();
-  readonly #readings = new Map<string, Reading>();
+  readonly #limits: HeldLimits<T>;
+  readonly #slice: () => Promise<void>;
+  /** By name; what was used last comes last. */
+  readonly #held = new Map<string, HeldList<T>>();
+  readonly #readings = new Map<string, Reading<T>>();
   readonly #tooLarge = new Map<string, number>();
   #begun = 0;
 
-  /** @param most resources of a type that are held; a larger type is not */
-  constructor(records: RecordStore, source: HeldSource, now: () => number, most: number) {
+  /** @param slice waits for the turn of the next slice of work (see `WorkTurns`) */
+  constructor(records: RecordStore, limits: HeldLimits<T>, now: () => number, slice = () => Promise.resolve()) {
     this.#records = records;
+    this.#limits = limits;
     this.#now = now;
-    this.#most = most;
-    this.#source = source;
+    this.#slice = slice;
   }
 
   /**
-   * The resources of a type, ordered by id, as they are now.
-   * @param needsAll whether the caller would read all of them: only then they are read to be held
-   * @returns undefined where they are not held
+   * The list as it is now, in its order.
+   * @param mayRead whether it is read to be held where it is not
+   * @returns undefined where it is not held
    */
-  async all(type: string, needsAll: boolean): Promise<readonly ResourceInMemory[] | undefined> {
-    if (!TYPES.has(type)) return undefined;
+  async of(source: ListSource<T>, mayRead: boolean): Promise<readonly T[] | undefined> {
+    const { type, name } = source;
     const before = this.#begun;
     for (;;) {
+      if (!mayRead && !this.#held.has(name)) return undefined;
       const record = await this.#records.get(CHANGED, type, this.#now());
-      const held = this.#held.get(type);
+      const held = this.#held.get(name);
       const changed = held && changedSince(held.mark, record);
       if (held && changed) {
-        const list = changed.length === 0 ? held.list : await this.#changedList(type, held, changed, markOf(record));
-        if (needsAll && this.#now() - held.readAt > FRESH_MS) this.#readAgain(type);
+        const list = changed.length === 0 ? held.list : await this.#changedList(source, held, changed, markOf(record));
+        const fresh = Math.max(FRESH_MS, FRESH_TIMES * held.tookMs);
+        if (this.#now() - held.readAt > fresh) this.#readAgain(source);
+        this.#touch(name);
         return list;
       }
-      if (!needsAll || this.#now() - (this.#tooLarge.get(type) ?? Number.NEGATIVE_INFINITY) < TOO_LARGE_MS)
+      if (!mayRead || this.#now() - (this.#tooLarge.get(name) ?? Number.NEGATIVE_INFINITY) < TOO_LARGE_MS)
         return undefined;
-      const reading = this.#readings.get(type) ?? this.#read(type);
+      const reading = this.#readings.get(name) ?? this.#read(source);
       const list = await reading.done;
       // What began to be read after the search began has all that the search must find.
       if (reading.number > before) return list;
     }
   }
 
-  /** What to write together with other writes, so that whoever holds the types learns of it. */
-  async writesFor(
-    written: readonly { readonly type: string; readonly id: string }[],
-  ): Promise<Parameters<RecordStore['putAll']>[0]> {
-    const types = [...new Set(written.map(({ type }) => type))].filter((type) => TYPES.has(type));
-    return Promise.all(
-      types.map(async (type) => {
-        const ids = written.filter((one) => one.type === type).map(({ id }) => id);
-        const before = changesIn(await this.#records.get(CHANGED, type, this.#now()));
-        const change: Change = [randomUUID(), ids.length > MOST_IDS ? null : ids];
-        const body = JSON.stringify([...before, change].slice(-MOST_CHANGES));
-        return { kind: CHANGED, id: type, record: { body } };
-      }),
-    );
+  #touch(name: string): void {
+    const held = this.#held.get(name);
+    if (!held) return;
+    this.#held.delete(name);
+    this.#held.set(name, held);
   }
 
-  #readAgain(type: string): void {
+  #readAgain(source: ListSource<T>): void {
     // The search has its answer: where this fails, the next one that must read says so.
-    if (!this.#readings.has(type)) this.#read(type).done.catch(() => undefined);
+    if (!this.#readings.has(source.name)) this.#read(source).done.catch(() => undefined);
   }
 
-  #read(type: string): Reading {
-    const done = this.#readAll(type).finally(() => this.#readings.delete(type));
+  #read(source: ListSource<T>): Reading<T> {
+    const done = this.#readAll(source).finally(() => this.#readings.delete(source.name));
     const reading = { number: ++this.#begun, done };
-    this.#readings.set(type, reading);
+    this.#readings.set(source.name, reading);
     return reading;
   }
 
-  async #readAll(type: string): Promise<readonly ResourceInMemory[] | undefined> {
+  async #readAll(source: ListSource<T>): Promise<readonly T[] | undefined> {
+    const { type, name } = source;
+    const { items, characters, charactersOf } = this.#limits;
     const readAt = this.#now();
     const mark = markOf(await this.#records.get(CHANGED, type, readAt));
-    const list: ResourceInMemory[] = [];
-    let characters = 0;
+    const list: T[] = [];
+    let size = 0;
     let count = 0;
-    for await (const record of this.#source.all(type)) {
+    for await (const record of source.all()) {
+      const item = source.itemOf(record);
       count += 1;
-      characters += record.body.length;
-      if (count > this.#most || characters > MOST_CHARACTERS) {
-        this.#tooLarge.set(type, readAt);
-        this.#held.delete(type);
+      if (item) size += charactersOf(item, record);
+      if (count > items || size > characters) {
+        this.#tooLarge.set(name, readAt);
+        this.#held.delete(name);
         return undefined;
       }
-      const one = this.#heldOf(record);
-      if (one) list.push(one);
+      if (item) list.push(item);
     }
-    this.#tooLarge.delete(type);
-    this.#held.set(type, { mark, list, readAt });
-    return list;
+    const sorted = await sortedInSlices(list, source.compare, this.#slice);
+    this.#tooLarge.delete(name);
+    this.#held.delete(name);
+    this.#held.set(name, { mark, list: sorted, readAt, tookMs: this.#now() - readAt });
+    this.#dropOldest();
+    return sorted;
+  }
+
+  #dropOldest(): void {
+    let items = 0;
+    for (const { list } of this.#held.values()) items += list.length;
+    for (const [name, { list }] of this.#held) {
+      if (items <= this.#limits.itemsOverall) return;
+      this.#held.delete(name);
+      items -= list.length;
+    }
   }
 
   async #changedList(
-    type: string,
-    held: HeldType,
+    source: ListSource<T>,
+    held: HeldList<T>,
     ids: readonly string[],
     mark: Mark,
-  ): Promise<readonly ResourceInMemory[]> {
-    const found = await Promise.all(ids.map((id) => this.#source.one(type, id)));
-    const changed = new Map(ids.map((id, index) => [id, found[index]]));
-    const added = [...changed.values()].flatMap((record) => (record && this.#heldOf(record)) ?? []);
-    const list = [...held.list.filter(({ id }) => !changed.has(id)), ...added].sort((a, b) => (a.id < b.id ? -1 : 1));
+  ): Promise<readonly T[]> {
+    const found = await Promise.all(ids.map((id) => source.one(id)));
+    const added = found.flatMap((record) => (record && source.itemOf(record)) ?? []);
+    const changed = new Set(ids);
+    const kept: T[] = [];
+    for (let at = 0; at < held.list.length; at += SLICE) {
+      if (at > 0) await this.#slice();
+      for (const item of held.list.slice(at, at + SLICE)) if (!changed.has(item.id)) kept.push(item);
+    }
+    const list = await merged(kept, added.sort(source.compare), source.compare, this.#slice);
     // A list that was read since is newer, whatever this one knows.
-    if (this.#held.get(type) === held) this.#held.set(type, { ...held, mark, list });
+    if (this.#held.get(source.name) === held) this.#held.set(source.name, { ...held, mark, list });
     return list;
   }
+}
 
-  #heldOf(record: StoredRecord): ResourceInMemory | undefined {
-    const resource = this.#source.resourceIn(record);
-    return resource && { id: resource.id, size: record.body.length, resource };
+/** What to write together with other writes, so that whoever holds the types learns of it. */
+export async function changesToWrite(
+  records: RecordStore,
+  written: readonly { readonly type: string; readonly id: string }[],
+  now: number,
+): Promise<Parameters<RecordStore['putAll']>[0]> {
+  const types = [...new Set(written.map(({ type }) => type))];
+  return Promise.all(
+    types.map(async (type) => {
+      const ids = written.filter((one) => one.type === type).map(({ id }) => id);
+      const before = changesIn(await records.get(CHANGED, type, now));
+      const change: Change = [randomUUID(), ids.length > MOST_IDS ? null : ids];
+      const body = JSON.stringify([...before, change].slice(-MOST_CHANGES));
+      return { kind: CHANGED, id: type, record: { body } };
+    }),
+  );
+}
+
+/** Sorts, giving way to other work between pieces of a millisecond or two. */
+async function sortedInSlices<T>(
+  list: readonly T[],
+  compare: (a: T, b: T) => number,
+  slice: () => Promise<void>,
+): Promise<readonly T[]> {
+  let runs: (readonly T[])[] = [];
+  for (let at = 0; at < list.length; at += COMPARED) {
+    if (at > 0) await slice();
+    runs.push(list.slice(at, at + COMPARED).sort(compare));
   }
+  while (runs.length > 1) {
+    const longer: (readonly T[])[] = [];
+    for (let at = 0; at < runs.length; at += 2)
+      longer.push(await merged(runs[at]!, runs[at + 1] ?? [], compare, slice));
+    runs = longer;
+  }
+  return runs[0] ?? [];
+}
+
+/** Two sorted lists as one. */
+async function merged<T>(
+  a: readonly T[],
+  b: readonly T[],
+  compare: (a: T, b: T) => number,
+  slice: () => Promise<void>,
+): Promise<readonly T[]> {
+  if (b.length === 0) return a;
+  const list: T[] = [];
+  let [left, right] = [0, 0];
+  while (left < a.length || right < b.length) {
+    if (list.length % COMPARED === 0) await slice();
+    const isLeft = right >= b.length || (left < a.length && compare(a[left]!, b[right]!) <= 0);
+    list.push(isLeft ? a[left++]! : b[right++]!);
+  }
+  return list;
 }
 
 function changesIn(record: StoredRecord | undefined): readonly Change[] {

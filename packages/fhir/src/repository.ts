@@ -4,7 +4,8 @@ import type { RecordInput, RecordStore, StoredRecord } from '@lockstep/store';
 import { patientOf, sharedReferences } from './compartment.ts';
 import { parseExact } from './exact-json.ts';
 import { foldedToken } from './fold.ts';
-import { HeldResources, type HeldSource } from './held.ts';
+import { changesToWrite, HeldLists, type ListSource } from './held.ts';
+import { type OrderAsked, Orders, type Placed } from './orders.ts';
 import { FhirRefusal } from './refusal.ts';
 import { isObject, type Json, type JsonObject, type Resource, valuesAt } from './resource.ts';
 
@@ -19,6 +20,9 @@ const ONCE_MS = 10_000;
 /** Resources, and characters of them, that one request reads at most. */
 export const MOST_READ = 10_000;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
+/** Types that people search key by key; and characters of resources that are held of one. */
+const HELD_TYPES: ReadonlySet<string> = new Set(['Patient', 'Practitioner']);
+const MOST_HELD = 8 * 1024 * 1024;
 /** Records read in one go, first and at most, and about how many characters: few enough that reading them does not delay other work. */
 const FIRST_PAGE = 50;
 const PAGE = 200;
@@ -65,6 +69,13 @@ export interface ReadAllowance {
   stoppedAt?: string;
 }
 
+/** A resource and how many characters it has. */
+interface ResourceInMemory {
+  readonly id: string;
+  readonly size: number;
+  readonly resource: Resource;
+}
+
 /** One of those among which a search looks. */
 interface Candidate {
   readonly id: string;
@@ -93,7 +104,8 @@ export class ResourceRepository {
   readonly #now: () => number;
   readonly #mostRead: number;
   readonly #slice: () => Promise<void>;
-  readonly #held: HeldResources;
+  readonly #held: HeldLists<ResourceInMemory>;
+  readonly #orders: Orders;
 
   /**
    * @param mostRead resources that one request reads at most
@@ -111,12 +123,10 @@ export class ResourceRepository {
     this.#records = records;
     this.#baseUrl = baseUrl;
     this.#now = now;
-    const source: HeldSource = {
-      all: (type) => this.#scan(CURRENT, `${type}/`, `${type}/`),
-      one: (type, id) => records.get(CURRENT, keyText({ type, id }), now()),
-      resourceIn: (record) => candidate(record).resource,
-    };
-    this.#held = new HeldResources(records, source, now, mostRead);
+    const characters = { characters: MOST_HELD, charactersOf: ({ size }: ResourceInMemory) => size };
+    const limits = { items: mostRead, itemsOverall: HELD_TYPES.size * mostRead, ...characters };
+    this.#held = new HeldLists(records, limits, now, slice);
+    this.#orders = new Orders(records, now, mostRead, slice);
   }
 
   /** @returns undefined when the id was never used */
@@ -211,7 +221,7 @@ export class ResourceRepository {
     needsAll: boolean,
   ): AsyncGenerator<Iterable<Candidate>> {
     const isWhole = !patients && !identifiers;
-    const held = isWhole ? await this.#held.all(type, needsAll) : undefined;
+    const held = isWhole && HELD_TYPES.has(type) ? await this.#held.of(this.#heldList(type), needsAll) : undefined;
     if (held) {
       const first = held.findIndex(({ id }) => id > afterId);
       for (let at = first < 0 ? held.length : first; at < held.length; at += HELD_SLICE) {
@@ -230,20 +240,60 @@ export class ResourceRepository {
 
   /**
    * The resources with these keys, as far as there are any, in the order of the keys.
+   * @param allowance how many characters of them may be read; one that is not refused when it is spent is left to the caller
    * @throws FhirRefusal 400 when they are too large together
    */
-  async *resources(keys: readonly ResourceKey[]): AsyncGenerator<Resource> {
-    let charactersLeft = MOST_CHARACTERS;
+  async *resources(keys: readonly ResourceKey[], allowance = this.allowance('refuse')): AsyncGenerator<Resource> {
     for (let at = 0; at < keys.length; at += SLICE) {
       const part = await Promise.all(keys.slice(at, at + SLICE).map((key) => this.get(key)));
       await this.#slice();
       for (const one of part) {
         if (!one || one.deleted) continue;
-        charactersLeft -= one.text.length;
-        if (charactersLeft < 0) throw this.tooCostly(one.resource.resourceType);
+        allowance.charactersLeft -= one.text.length;
+        if (allowance.charactersLeft < 0 && allowance.whenSpent === 'refuse')
+          throw this.tooCostly(one.resource.resourceType);
         yield one.resource;
       }
     }
+  }
+
+  #heldList(type: string): ListSource<ResourceInMemory> {
+    return {
+      type,
+      name: type,
+      all: () => this.#scan(CURRENT, `${type}/`, `${type}/`),
+      one: (id) => this.#records.get(CURRENT, keyText({ type, id }), this.#now()),
+      itemOf: (record) => {
+        const { id, size, resource } = candidate(record);
+        return resource && { id, size, resource };
+      },
+      compare: (a, b) => (a.id < b.id ? -1 : 1),
+    };
+  }
+
+  /**
+   * The places of all resources of a type, or of some patients, in an order: for a sorted search among more than one request may read.
+   * @param mayRead whether they are all read for it, where that was not done yet
+   * @returns undefined where the order is not known, or has too many places
+   */
+  order(asked: OrderAsked, mayRead: boolean): Promise<readonly Placed[] | undefined> {
+    const { type, name, patients, placeOf, compare } = asked;
+    const prefix = `${type}/`;
+    const isIn = (resource: Resource) =>
+      patients === undefined || patients.includes(patientOf(resource, this.#baseUrl) ?? '');
+    const source: ListSource<Placed> = {
+      type,
+      name: JSON.stringify([type, name, patients]),
+      all: () =>
+        patients === undefined ? this.#scan(CURRENT, prefix, prefix) : this.#find('patient', type, patients, prefix),
+      one: (id) => this.#records.get(CURRENT, keyText({ type, id }), this.#now()),
+      itemOf: (record) => {
+        const { resource } = candidate(record);
+        return resource && isIn(resource) ? placeOf(resource) : undefined;
+      },
+      compare,
+    };
+    return this.#orders.of(source, mayRead);
   }
 
   /** What one request may read. */
@@ -321,7 +371,8 @@ export class ResourceRepository {
       const [type = '', own = ''] = id.split('/');
       return kind === CURRENT ? [{ type, id: own }] : [];
     });
-    return this.#records.putAll([...writes, ...(await this.#held.writesFor(written))], this.#now());
+    const changes = await changesToWrite(this.#records, written, this.#now());
+    return this.#records.putAll([...writes, ...changes], this.#now());
   }
 
   #writes(key: ResourceKey, record: RecordInput, previous: StoredResource | undefined): Planned['writes'] {

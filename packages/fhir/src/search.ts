@@ -6,6 +6,7 @@ import { definitionOf, type SearchParameter, type TypeDefinition } from './defin
 import { numberOf } from './exact-json.ts';
 import { folded, foldedToken } from './fold.ts';
 import { referencedKeys, requireFew, resolveLinked } from './linked.ts';
+import { firstPlace, type OrderAsked, type Placed, type SortKey } from './orders.ts';
 import { warningOutcome } from './refusal.ts';
 import type { ResourceRepository, Within } from './repository.ts';
 import { isId, isObject, type Json, type JsonObject, localReference, type Resource } from './resource.ts';
@@ -18,7 +19,9 @@ const MAX_LOOKUPS = 200;
 /** Matches beside two pages that are held until they are sorted. */
 const HELD = 100;
 
-type SortKey = string | number | null;
+/** Resources that are read in one go where they are sorted; and of those read last, how many are looked at for where to go on. */
+const READ_TOGETHER = 50;
+const MOST_PASSED = 500;
 
 export interface SearchBundle extends JsonObject {
   readonly resourceType: 'Bundle';
@@ -57,6 +60,15 @@ interface Match {
   readonly keys: readonly SortKey[];
 }
 
+/** The matches of a page, and one more when there is another page. */
+interface Matches {
+  readonly matches: readonly Match[];
+  /** Of all pages; undefined where they were not counted. */
+  readonly counted: number | undefined;
+  /** Keys of the last one that was read, where that was all that a request may read. */
+  readonly stoppedAt?: readonly SortKey[];
+}
+
 /**
  * Runs a search. Every resource of the answer, and everything counted in its total, is one the caller may reach: matches
  * with search access, included resources with read access, one by one (FHR-2). A page's link is the search itself with a
@@ -76,15 +88,17 @@ export async function search(
   const counting = withTotal && remembered === undefined;
   let found = await matches(request, access, repository, baseUrl, counting);
   // Counting begins at the first resource: what may be read can be spent before the page is reached.
-  if (found.stoppedAt !== undefined && counting && cursor)
+  if (found.stoppedAt !== undefined && counting && cursor && request.sort.length === 0)
     found = await matches(request, access, repository, baseUrl, false);
   const { stoppedAt } = found;
+  const counted = counting && stoppedAt === undefined ? found.counted : undefined;
   // Only a search for nothing but the total needs it.
-  if (stoppedAt !== undefined && count === 0) throw repository.tooCostly(definition.type);
-  const total = remembered ?? (stoppedAt === undefined && counting ? found.counted : 'unknown');
+  if (count === 0 && (stoppedAt !== undefined || (counting && counted === undefined)))
+    throw repository.tooCostly(definition.type);
+  const total = remembered ?? counted ?? 'unknown';
   const page = found.matches.slice(0, count);
   const reached = found.matches.length > count ? page.at(-1)?.keys : undefined;
-  const next = reached ?? (stoppedAt === undefined ? undefined : [stoppedAt]);
+  const next = reached ?? stoppedAt;
   if (withTotal && next) totals.set(search, total);
 
   const resources = page.map(({ resource }) => resource);
@@ -106,8 +120,8 @@ export async function search(
 
 /**
  * The matches of a page, and one more when there is another page. Nothing beyond them is read unless all must be: to be
- * counted, or sorted. Where more would have to be read than a request may, an unsorted page ends early, and is counted no further.
- * @throws FhirRefusal 400 for a sorted search of more than a request may read
+ * counted, or sorted. Where more would have to be read than a request may, the page ends early, and is counted no further.
+ * @throws FhirRefusal 400 for a sorted search of more than is held in order
  */
 async function matches(
   request: SearchRequest,
@@ -115,29 +129,43 @@ async function matches(
   repository: ResourceRepository,
   baseUrl: string,
   counting: boolean,
-): Promise<{ readonly matches: readonly Match[]; readonly counted: number; readonly stoppedAt?: string }> {
+): Promise<Matches> {
   const { definition, criteria, cursor, count } = request;
+  const { type } = definition;
   const sorted = request.sort.length > 0;
   const compare = comparator(request);
   const narrow = (type: TypeDefinition, wanted: readonly Criterion[]): Within => {
     const one = access.onlyPatient('s', type.type);
     return narrowest(type, wanted, baseUrl) ?? (one === undefined ? {} : { patients: [one] });
   };
-  const conditions = await resolveLinked(request.linked, definition.type, access, repository, narrow, baseUrl);
+  const conditions = await resolveLinked(request.linked, type, access, repository, narrow, baseUrl);
   const within = narrow(definition, criteria);
-  const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
-  const needsAll = counting || sorted;
   const where = (resource: Resource) =>
     matchesAll(resource, criteria, baseUrl) && conditions.every((meets) => meets(resource));
+  const asked: OrderAsked = {
+    type,
+    name: orderName(request),
+    ...(within.patients && { patients: [...new Set(within.patients)].sort() }),
+    placeOf: (resource) => ({ id: resource.id, keys: sortKeys(resource, request, baseUrl) }),
+    compare: (a, b) => compare(a.keys, b.keys),
+  };
+  const hasOrder = sorted && !within.ids && !within.identifiers;
+  const isPlain = criteria.length === 0 && conditions.length === 0 && !within.patients && access.isWhole('s', type);
+  const inOrder = async (order: readonly Placed[]): Promise<Matches> => ({
+    ...(await matchesInOrder(order, request, access, repository, where)),
+    counted: isPlain ? order.length : undefined,
+  });
+  const known = hasOrder ? await repository.order(asked, false) : undefined;
+  if (known) return inOrder(known);
+
+  const afterId = cursor && !sorted && !counting ? String(cursor.at(-1)) : '';
+  const needsAll = counting || sorted;
   const found: Match[] = [];
   let counted = 0;
   /** Keys of the last one that the page may still need; undefined until there are as many. */
   let last: readonly SortKey[] | undefined;
-  const allowance = repository.allowance(sorted ? 'refuse' : 'stop');
-  for await (const resource of repository.candidates(definition.type, within, afterId, allowance, {
-    needsAll,
-    where,
-  })) {
+  const allowance = repository.allowance(sorted && !hasOrder ? 'refuse' : 'stop');
+  for await (const resource of repository.candidates(type, within, afterId, allowance, { needsAll, where })) {
     if (!(await access.allows('s', resource))) continue;
     counted += 1;
     if (!sorted && found.length > count) continue;
@@ -152,9 +180,53 @@ async function matches(
     }
     if (!sorted && !counting && found.length > count) break;
   }
-  if (sorted) found.sort((a, b) => compare(a.keys, b.keys));
   const { stoppedAt } = allowance;
-  return { matches: found, counted, ...(stoppedAt !== undefined && { stoppedAt }) };
+  if (sorted && stoppedAt !== undefined) {
+    const order = await repository.order(asked, true);
+    if (!order) throw repository.tooCostly(type);
+    return inOrder(order);
+  }
+  if (sorted) found.sort((a, b) => compare(a.keys, b.keys));
+  return { matches: found, counted, ...(stoppedAt !== undefined && { stoppedAt: [stoppedAt] }) };
+}
+
+/**
+ * The matches of a page among places in order, read from the page's start on until there are enough. The page ends early where a
+ * request may read no more: after a resource that the caller may see, since the link to the next page says by what it was sorted.
+ * @throws FhirRefusal 400 where none of those was seen last
+ */
+async function matchesInOrder(
+  order: readonly Placed[],
+  request: SearchRequest,
+  access: ResourceAccess,
+  repository: ResourceRepository,
+  where: (resource: Resource) => boolean,
+): Promise<Omit<Matches, 'counted'>> {
+  const { definition, cursor, count } = request;
+  const { type } = definition;
+  const compare = comparator(request);
+  const found: Match[] = [];
+  const allowance = repository.allowance('stop');
+  const first = cursor ? firstPlace(order, ({ keys }) => compare(keys, cursor) > 0) : 0;
+  let passed: Match[] = [];
+  for (let at = first; at < order.length && found.length <= count; at += READ_TOGETHER) {
+    const places = new Map(order.slice(at, at + READ_TOGETHER).map((place) => [place.id, place.keys]));
+    const keys = [...places.keys()].map((id) => ({ type, id }));
+    for await (const resource of repository.resources(keys, allowance)) {
+      const match = { resource, keys: places.get(resource.id)! };
+      passed.push(match);
+      if (where(resource) && (await access.allows('s', resource))) found.push(match);
+      if (found.length > count) break;
+    }
+    allowance.left -= places.size;
+    if (found.length > count || at + READ_TOGETHER >= order.length) break;
+    passed = passed.slice(-MOST_PASSED);
+    if (allowance.left > 0 && allowance.charactersLeft > 0) continue;
+    for (const { resource, keys } of passed.toReversed())
+      if (await access.allows('s', resource)) return { matches: found, stoppedAt: keys };
+    throw repository.tooCostly(type);
+  }
+  return { matches: found };
 }
 
 /** The narrowest index that holds every match, as far as the criteria say. */
@@ -184,12 +256,16 @@ function narrowest(definition: TypeDefinition, criteria: readonly Criterion[], b
   return patients && { patients };
 }
 
+function orderName({ used }: SearchRequest): string {
+  return used.getAll('_sort').join();
+}
+
 /** Of resources that are in memory for longer than a search: the keys of the order that was asked for last. */
 const SORTED = new WeakMap<Resource, { readonly order: string; readonly keys: readonly SortKey[] }>();
 
 function sortKeys(resource: Resource, request: SearchRequest, baseUrl: string): readonly SortKey[] {
   if (request.sort.length === 0) return [resource.id];
-  const order = request.used.getAll('_sort').join();
+  const order = orderName(request);
   const known = SORTED.get(resource);
   if (known?.order === order) return known.keys;
   const sorted = request.sort.map(({ parameter, descending }) => sortKey(resource, parameter, descending, baseUrl));
