@@ -32,9 +32,9 @@ export class Audience {
   readonly sockets = new Map<string, SubscriberSocket>();
   readonly callbacks = new Map<string, SubscriberCallback>();
   /** Denies a subscriber, by the id of its subscription, for the reason that a notice gives. */
-  readonly #reasonsToCome = new Map<string, (reason: string) => void>();
+  #reasonsToCome: Map<string, (reason: string) => void> | undefined;
   /** Ids of subscriptions that came back and are still sent what they missed: who follows is said after that. */
-  readonly #returning = new Set<string>();
+  #returning: Set<string> | undefined;
   /** The subscriptions of the state that everybody was brought in line with last. */
   #subscriptions: SessionState['subscriptions'] | undefined;
   readonly #topic: string;
@@ -61,12 +61,12 @@ export class Audience {
   }
 
   get empty(): boolean {
-    return this.sockets.size === 0 && this.callbacks.size === 0 && this.#reasonsToCome.size === 0;
+    return this.sockets.size === 0 && this.callbacks.size === 0 && !this.awaitsReasons;
   }
 
   /** Whether a notice of another node is to say why subscriptions have ended. */
   get awaitsReasons(): boolean {
-    return this.#reasonsToCome.size > 0;
+    return this.#reasonsToCome !== undefined && this.#reasonsToCome.size > 0;
   }
 
   deliver(delivery: Delivery): void {
@@ -105,7 +105,10 @@ export class Audience {
     socket.bring(missed, session);
     // A SyncError that it missed may be over: the list comes after it, and counts.
     if (isNew || socket.caughtUpTo === undefined) this.#sayFollowing(socket, state);
-    else this.#returning.add(subscription.id);
+    else {
+      this.#returning ??= new Set();
+      this.#returning.add(subscription.id);
+    }
     return socket;
   }
 
@@ -113,7 +116,7 @@ export class Audience {
   caughtUp(id: string, state: SessionState | undefined): void {
     const socket = this.sockets.get(id);
     // Where the state is not known it is read again, and told then.
-    if (this.#returning.delete(id) && socket && state) this.#sayFollowing(socket, state);
+    if (this.#returning?.delete(id) && socket && state) this.#sayFollowing(socket, state);
   }
 
   /** Takes a socket out whose channel is gone. @returns false when it was replaced or ended before */
@@ -123,7 +126,7 @@ export class Audience {
     socket.end();
     if (held) {
       this.sockets.delete(id);
-      this.#returning.delete(id);
+      this.#returning?.delete(id);
     }
     return held;
   }
@@ -173,7 +176,7 @@ export class Audience {
     socket.begin(standingOf(state, had, subscription));
     // Who asks for it now has not been told before.
     const { id, events } = had;
-    if (!events.includes(FOLLOWING_EVENT) && !this.#returning.has(id)) this.#sayFollowing(socket, state);
+    if (!events.includes(FOLLOWING_EVENT) && !this.#returning?.has(id)) this.#sayFollowing(socket, state);
   }
 
   #reconcileCallbacks(state: SessionState): void {
@@ -192,7 +195,7 @@ export class Audience {
 
   /** ERR-8: says who does not follow, to those who asked for it. */
   tellFollowing(state: SessionState): void {
-    for (const [id, socket] of this.sockets) if (!this.#returning.has(id)) this.#sayFollowing(socket, state);
+    for (const [id, socket] of this.sockets) if (!this.#returning?.has(id)) this.#sayFollowing(socket, state);
   }
 
   /** Id of the last event of the log that it was sent; undefined while it is catching up. */
@@ -237,28 +240,29 @@ export class Audience {
     this.detach(socket);
     const deny = (reason: string): void => {
       cancel();
-      this.#reasonsToCome.delete(id);
+      this.#reasonsToCome?.delete(id);
       this.#deny(socket, reason);
     };
     const cancel = this.#clock.after(REASON_WAIT, () => deny(ENDED));
+    this.#reasonsToCome ??= new Map();
     this.#reasonsToCome.set(id, deny);
   }
 
   /** A notice says why subscriptions have ended that are gone already. */
   explain(ended: readonly Ended[]): void {
-    for (const { ids, reason } of ended) for (const id of ids) this.#reasonsToCome.get(id)?.(reason);
+    for (const { ids, reason } of ended) for (const id of ids) this.#reasonsToCome?.get(id)?.(reason);
   }
 
   /** The session is gone: every subscriber is denied (SES-5). */
   endAll(reason: string): void {
-    for (const deny of [...this.#reasonsToCome.values()]) deny(ENDED);
+    for (const deny of [...(this.#reasonsToCome?.values() ?? [])]) deny(ENDED);
     for (const socket of [...this.sockets.values()]) this.#end(socket, reason);
     this.#endCallbacks();
   }
 
   /** The Hub stops: subscribers return, and no loss is reported (SUB-11). */
   close(): void {
-    for (const deny of [...this.#reasonsToCome.values()]) deny(ENDED);
+    for (const deny of [...(this.#reasonsToCome?.values() ?? [])]) deny(ENDED);
     for (const socket of [...this.sockets.values()]) {
       this.detach(socket);
       socket.channel.close(1012, 'The Hub restarts');

@@ -10,7 +10,7 @@ export class HeldLog {
   readonly #numbers = new Map<string, number>();
   readonly #most: number;
   /** Ids of events that were sent from here and are in no log any more: the store came back with an older copy. */
-  readonly #lost = new Set<string>();
+  #lost: Set<string> | undefined;
   /** The newest entry, while it is held. */
   #last: { readonly id: string; readonly number: number } | undefined;
 
@@ -72,17 +72,19 @@ export class HeldLog {
 
   /** Takes over what an earlier reading has found lost, and what it held and the log has no more where that is lost too. */
   keepLost(before: HeldLog, isUndone: boolean): void {
-    for (const id of before.#lost) this.#lost.add(id);
+    if (before.#lost) this.#lost = (this.#lost ?? new Set()).union(before.#lost);
     if (isUndone) for (const id of before.#numbers.keys()) this.lose(id);
   }
 
   /** An event with this id was sent, as far as is known, and is in the log no more. */
   lose(eventId: string): void {
     if (eventId.length > LONGEST) return;
+    this.#lost ??= new Set();
+    const lost = this.#lost;
     for (const id of [eventId, lastSeenOf(eventId), ...originalIds(eventId)]) {
-      if (id !== undefined && !this.#numbers.has(id)) this.#lost.add(id);
+      if (id !== undefined && !this.#numbers.has(id)) lost.add(id);
     }
-    while (this.#lost.size > this.#most) this.#lost.delete(this.#lost.keys().next().value ?? '');
+    while (lost.size > this.#most) lost.delete(lost.keys().next().value ?? '');
   }
 
   /**
@@ -90,8 +92,8 @@ export class HeldLog {
    * repeats (SUB-11). What was asked about once is lost no more.
    */
   takeLost(events: readonly Pick<LogHead, 'id'>[]): boolean {
-    if (this.#lost.size === 0) return false;
-    return events.filter(({ id }) => this.#lost.delete(id)).length > 0;
+    const lost = this.#lost;
+    return lost !== undefined && lost.size > 0 && events.filter(({ id }) => lost.delete(id)).length > 0;
   }
 
   clear(): void {

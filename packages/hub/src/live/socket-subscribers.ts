@@ -17,7 +17,7 @@ export class SocketSubscribers implements CaughtUpSession {
   readonly #parts: LiveSessionParts;
   readonly #options: LiveSessionOptions;
   /** Who is catching up and is to be sent how things stand after it, by subscription, with what it may believe open. */
-  readonly #toCorrect = new Map<string, readonly Believed[]>();
+  #toCorrect: Map<string, readonly Believed[]> | undefined;
 
   constructor(session: SessionHere, missed: MissedEvents, parts: LiveSessionParts, options: LiveSessionOptions) {
     this.#session = session;
@@ -52,18 +52,19 @@ export class SocketSubscribers implements CaughtUpSession {
     const { audience, log } = this.#session;
     const first = this.#missed.correction(state, log, openContexts(before));
     // Of an earlier time only those are left who went away while they were catching up.
-    this.#toCorrect.clear();
+    const toCorrect = new Map<string, readonly Believed[]>();
+    this.#toCorrect = toCorrect;
     for (const [id, socket] of [...audience.sockets]) {
-      if (socket.caughtUpTo !== undefined) this.#toCorrect.set(id, openOrClosed(before));
+      if (socket.caughtUpTo !== undefined) toCorrect.set(id, openOrClosed(before));
       else socket.bring({ first, after: this.deliveredUpTo }, this);
     }
   }
 
   /** Who has caught up is sent how things stand where it is still to be sent that. */
   #correctOne(subscription: string): void {
-    const believed = this.#toCorrect.get(subscription);
+    const believed = this.#toCorrect?.get(subscription);
     if (believed === undefined) return;
-    this.#toCorrect.delete(subscription);
+    this.#toCorrect?.delete(subscription);
     const session = this.#session;
     this.later(() =>
       session.run(async () => {

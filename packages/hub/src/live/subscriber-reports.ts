@@ -51,7 +51,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   /** Sockets that closed since the last command about them: many close at once, and are one change. */
   #closed: Closed[] = [];
   /** Subscribers that are about to be reported as not following, by the number of such commands under way. */
-  readonly #suspected = new Map<string, number>();
+  #suspected: Map<string, number> | undefined;
 
   constructor(session: ReportedSession, node: string, parts: ReportParts) {
     this.#session = session;
@@ -96,7 +96,7 @@ export class SubscriberReports implements SocketListener, CallbackListener {
     }
     if (!about) return;
     // Most answers say that all is well with one of whom nothing else is known.
-    const isKnownGood = this.#session.known?.following.has(id) === false && !this.#suspected.has(id);
+    const isKnownGood = this.#session.known?.following.has(id) === false && !this.#suspected?.has(id);
     if (outcome === 'followed' && isKnownGood) return;
     const how = status === 0 ? 'could not be reached' : howAnswered(status);
     const command = (made: Made): SessionCommand => ({
@@ -142,14 +142,16 @@ export class SubscriberReports implements SocketListener, CallbackListener {
   /** An answer that comes while this is under way is reported after it. */
   #suspect(id: string, command: (made: Made) => SessionCommand): void {
     const made = this.made();
-    this.#suspected.set(id, (this.#suspected.get(id) ?? 0) + 1);
+    this.#suspected ??= new Map();
+    const suspected = this.#suspected;
+    suspected.set(id, (suspected.get(id) ?? 0) + 1);
     this.#parts.background.later(() =>
       this.#session
         .execute(() => command(made))
         .then(() => {
-          const left = (this.#suspected.get(id) ?? 0) - 1;
-          if (left > 0) this.#suspected.set(id, left);
-          else this.#suspected.delete(id);
+          const left = (suspected.get(id) ?? 0) - 1;
+          if (left > 0) suspected.set(id, left);
+          else suspected.delete(id);
         }),
     );
   }

@@ -26,7 +26,7 @@ export class WebhookSubscribers {
   readonly #session: SessionHere;
   readonly #parts: WebhookParts;
   /** Those that are to be sent the standing opens first (SUB-8). */
-  readonly #fresh = new Set<string>();
+  #fresh: Set<string> | undefined;
 
   constructor(session: SessionHere, parts: WebhookParts) {
     this.#session = session;
@@ -35,7 +35,9 @@ export class WebhookSubscribers {
 
   /** A subscription was made. */
   subscribed({ id, channel }: Subscription): void {
-    if (channel === 'webhook') this.#fresh.add(id);
+    if (channel !== 'webhook') return;
+    this.#fresh ??= new Set();
+    this.#fresh.add(id);
   }
 
   /** A subscription has ended: its callback is told, unless it unsubscribed itself. */
@@ -77,7 +79,7 @@ export class WebhookSubscribers {
           this.#backlog(id, after, limit),
         );
         audience.callbacks.set(id, callback);
-        if (this.#fresh.delete(id)) callback.begin(missed.standing(state, session.log).first);
+        if (this.#fresh?.delete(id)) callback.begin(missed.standing(state, session.log).first);
         else if (session.undone) {
           // Its cursor is of the copy too, and does not say what it was sent since.
           const believed = [...openContexts(session.undone), ...state.closed];

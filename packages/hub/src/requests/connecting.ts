@@ -1,7 +1,9 @@
 import { type SessionStore, StoreUnavailable } from '@lockstep/store';
 import type { Activity } from '../live/activity.ts';
 import type { Background } from '../live/background.ts';
+import type { LiveSession } from '../live/live-session.ts';
 import type { LiveSessions } from '../live/live-sessions.ts';
+import type { SubscriberSocket } from '../live/subscriber-socket.ts';
 import { type Channel, type Clock, pausedFor } from '../ports.ts';
 import { hasEnded } from '../rules/lease.ts';
 import { endpointKey } from '../stored/index-keys.ts';
@@ -23,6 +25,32 @@ export interface FoundEndpoint {
   readonly topic: string;
   readonly clientId: string;
   readonly user?: string;
+}
+
+class Connected implements ConnectedSubscriber {
+  readonly #session: LiveSession;
+  readonly #socket: SubscriberSocket;
+
+  constructor(session: LiveSession, socket: SubscriberSocket) {
+    this.#session = session;
+    this.#socket = socket;
+  }
+
+  received(text: string): void {
+    this.#socket.received(text);
+  }
+
+  answered(eventId: string, status: number): void {
+    this.#socket.answered(eventId, status);
+  }
+
+  heard(): void {
+    this.#socket.heard();
+  }
+
+  closed(code: number, isSilent?: boolean): void {
+    this.#session.disconnected(this.#socket, code, isSilent);
+  }
 }
 
 export interface ConnectingParts {
@@ -74,11 +102,6 @@ export class Connecting {
       return undefined;
     }
     activity.subscription(session.topic, 'connected', socket.subscription);
-    return {
-      received: (text) => socket.received(text),
-      answered: (eventId, status) => socket.answered(eventId, status),
-      heard: () => socket.heard(),
-      closed: (code, isSilent) => session.disconnected(socket, code, isSilent),
-    };
+    return new Connected(session, socket);
   }
 }

@@ -1,6 +1,7 @@
 /** Who gets what of a session's events (PUB-3, DER-1, DER-2). */
 import { eventKey, FOLLOWING_EVENT } from '@lockstep/fhircast';
 import { changesContext, endsContexts, isLogout } from './changes-context.ts';
+import { keysOf } from './event-lists.ts';
 import { isOwnEvent } from './own-events.ts';
 
 /** A resource that an event opens or closes. */
@@ -57,12 +58,12 @@ function without(interest: Interest, type: string): Interest {
 
 /** @param events granted events, or `*` */
 export function newInterest(events: readonly string[], derivesOpens: boolean): Interest {
-  return { derivesOpens, granted: new Set(events.map(eventKey)), lastOpen: NOTHING_OPEN };
+  return { derivesOpens, granted: keysOf(events), lastOpen: NOTHING_OPEN };
 }
 
 /** The same subscriber with other events (SUB-6). */
 export function regranted(interest: Interest, events: readonly string[]): Interest {
-  return { ...interest, granted: new Set(events.map(eventKey)) };
+  return { ...interest, granted: keysOf(events) };
 }
 
 /** Events of our own, and those of vendors among them, reach only subscribers that have named them. */

@@ -5,7 +5,7 @@ import { afterHeld, awaited, cleared, marked, withoutSuccessors, withSuccessors 
 import { ended, hasEnded, LEASE_ENDED, overdue, pendingReport, withSubscription } from './lease.ts';
 import type { Policy } from './policy.ts';
 import { NOTHING_TO_DO, UNKNOWN_ENDPOINT } from './reasons.ts';
-import type { SessionState, Subscription } from './session-state.ts';
+import { CONNECTED, type SessionState, type Subscription } from './session-state.ts';
 import { lostCause, reported } from './sync-errors.ts';
 import { type ContextChangeEvent, lastSentAgain, lastStandingOpen, lastTold, toldUpTo } from './told.ts';
 import { shownOnLeaving, toldLast, withFollowed, withSent } from './untold.ts';
@@ -97,7 +97,7 @@ export function connect(
   if (!held || hasEnded(held, now - pausedMs)) return UNKNOWN_ENDPOINT;
   const isConnected = held.presence?.is === 'connected';
   if (isConnected && held.node === node && !owes) return done(state);
-  const here = { ...held, node, presence: { is: 'connected' } } as const;
+  const here = { ...held, node, presence: CONNECTED };
   const after = withSubscription(withoutSuccessors(state, id), here, now);
   const mark = state.following.get(id);
   const { derivesOpens } = policy.profile;

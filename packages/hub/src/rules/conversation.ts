@@ -51,11 +51,10 @@ const MAX_PENDING = 64;
 
 const NONE: readonly Pending[] = [];
 
-export function newConversation(acknowledgements: Acknowledgements): Conversation {
-  const armed = acknowledgements === 'strict';
+function begun(acknowledgements: Acknowledgements): Conversation {
   return {
     acknowledgements,
-    armed,
+    armed: acknowledgements === 'strict',
     quiet: false,
     misses: 0,
     followed: 0,
@@ -63,6 +62,17 @@ export function newConversation(acknowledgements: Acknowledgements): Conversatio
     followedBefore: 0,
     pending: NONE,
   };
+}
+
+/** Those of all subscribers begin alike. */
+const BEGUN: Readonly<Record<Acknowledgements, Conversation>> = {
+  answers: begun('answers'),
+  strict: begun('strict'),
+  off: begun('off'),
+};
+
+export function newConversation(acknowledgements: Acknowledgements): Conversation {
+  return BEGUN[acknowledgements];
 }
 
 function settledOne(one: Pending): Pending {

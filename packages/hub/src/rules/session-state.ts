@@ -251,6 +251,12 @@ export interface SessionState extends SessionContexts<Opening, string> {
   readonly changedAt: number;
 }
 
+/** Who does not follow, where everybody does. */
+export const EVERYBODY_FOLLOWS: SessionState['following'] = new Map();
+
+/** The presence of every connected subscriber. */
+export const CONNECTED: Presence = { is: 'connected' };
+
 export function newSession(topic: string, info: SessionInfo): SessionState {
   return {
     topic,
@@ -260,7 +266,7 @@ export function newSession(topic: string, info: SessionInfo): SessionState {
     loggedOutAt: 0,
     subscriptions: new Map(),
     closed: [],
-    following: new Map(),
+    following: EVERYBODY_FOLLOWS,
     heldBytes: 0,
     nextNumber: 1,
     changedAt: info.startedAt,

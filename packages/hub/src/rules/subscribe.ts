@@ -1,6 +1,7 @@
 /** Who may subscribe to what, for how long, and how many (SUB-1 to SUB-6, SUB-9, SUB-12, SUB-13, WEB-1). */
 import { grantEvents, type SubscriptionRequest } from '@lockstep/fhircast';
 import { type Decision, done, type Effect, type SessionCommand, type Subscribe } from './commands.ts';
+import { sharedList } from './event-lists.ts';
 import { awaited, taken, withoutSuccessors } from './following.ts';
 import { deny, ended, hasEnded, LEASE_ENDED, leaseEnd, unexpired, withSubscription } from './lease.ts';
 import { type Access, endedWith, isOwner, isSameName, mayJoin, owns } from './permission.ts';
@@ -47,7 +48,7 @@ function granted({ access, request, id, rules, node }: Subscribe, now: number, p
     id,
     channel,
     subscriberName: request.subscriberName ?? access.clientName,
-    events: grantEvents(request.events, access.scopes),
+    events: sharedList(grantEvents(request.events, access.scopes)),
     expiresAt: leaseEnd(request, access, now, policy),
     clientId: access.clientId,
     ...(access.user !== undefined && { user: access.user }),

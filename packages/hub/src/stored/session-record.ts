@@ -7,15 +7,18 @@ import { keyText, NO_CONTENT, parseReference, readExact, type TextShape } from '
 import type { SessionParts } from '@lockstep/store';
 import { AnchorMap } from '../rules/anchor-map.ts';
 import { ContentMap, type HeldResource } from '../rules/content-map.ts';
+import { sharedList } from '../rules/event-lists.ts';
 import { withMember } from '../rules/event-text.ts';
 import { heldBytes } from '../rules/held-bytes.ts';
-import type {
-  Anchor,
-  FollowingMark,
-  Opening,
-  SessionInfo,
-  SessionState,
-  Subscription,
+import {
+  type Anchor,
+  CONNECTED,
+  EVERYBODY_FOLLOWS,
+  type FollowingMark,
+  type Opening,
+  type SessionInfo,
+  type SessionState,
+  type Subscription,
 } from '../rules/session-state.ts';
 
 /** The part that changes with every event. */
@@ -73,7 +76,15 @@ function readClosed(text: string | undefined): SessionState['closed'] {
 }
 
 function readFollowing(text: string | undefined): SessionState['following'] {
-  return new Map(text === undefined ? [] : (JSON.parse(text) as [string, FollowingMark][]));
+  return text === undefined ? EVERYBODY_FOLLOWS : new Map(JSON.parse(text) as [string, FollowingMark][]);
+}
+
+/** What subscriptions have alike is held once. */
+function readSubscription(text: string): Subscription {
+  const { presence, ...held } = JSON.parse(text) as Subscription;
+  const events = sharedList(held.events);
+  if (!presence) return { ...held, events };
+  return { ...held, events, presence: presence.is === 'connected' ? CONNECTED : presence };
 }
 
 function isSmall({ anchors }: SessionState): boolean {
@@ -243,7 +254,7 @@ export function applyParts(before: SessionState, changes: ReadonlyMap<string, st
       const id = part.slice(SUBSCRIPTION.length);
       subscriptions ??= new Map(before.subscriptions);
       if (text === null) subscriptions.delete(id);
-      else subscriptions.set(id, JSON.parse(text));
+      else subscriptions.set(id, readSubscription(text));
     } else if (part.startsWith(VERSION)) {
       changed.add(part.slice(VERSION.length));
     } else if (part.startsWith(CONTENT)) {
@@ -317,7 +328,7 @@ export function fromParts(topic: string, parts: SessionParts): SessionState {
   const contents = new Map<string, Map<string, HeldResource>>();
   const subscriptions = new Map<string, Subscription>();
   for (const [part, text] of parts) {
-    if (part.startsWith(SUBSCRIPTION)) subscriptions.set(part.slice(SUBSCRIPTION.length), JSON.parse(text));
+    if (part.startsWith(SUBSCRIPTION)) subscriptions.set(part.slice(SUBSCRIPTION.length), readSubscription(text));
     else if (part.startsWith(CONTENT)) {
       const [name = '', key = ''] = part.slice(CONTENT.length).split(SEPARATOR);
       const content = contents.get(name) ?? new Map<string, HeldResource>();

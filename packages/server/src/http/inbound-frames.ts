@@ -77,15 +77,13 @@ export class FrameShares {
   /** @param owners whose shares the socket draws from, such as its client and its user */
   open(socket: Pick<WebSocket, 'isPaused' | 'pause' | 'resume'>, owners: readonly string[]): InboundFrames {
     const shares = owners.map((owner) => this.#take(owner));
-    return new InboundFrames(
-      socket,
-      this.#clock,
-      shares.map(({ allowance }) => allowance),
-      () => {
-        for (const share of shares) if (--share.holders === 0) this.#idle += 1;
-        if (this.#idle > MOST_IDLE) this.#forget();
-      },
-    );
+    return new InboundFrames(socket, this.#clock, shares, this);
+  }
+
+  /** A socket that drew from these is gone. */
+  release(shares: readonly Held[]): void {
+    for (const share of shares) if (--share.holders === 0) this.#idle += 1;
+    if (this.#idle > MOST_IDLE) this.#forget();
   }
 
   #take(owner: string): Held {
@@ -114,26 +112,24 @@ export class FrameShares {
 export class InboundFrames {
   readonly #socket: Pick<WebSocket, 'isPaused' | 'pause' | 'resume'>;
   readonly #clock: Clock;
-  readonly #own: Allowance;
-  readonly #guaranteed: Allowance;
-  readonly #shares: readonly Allowance[];
-  readonly #release: () => void;
+  /** Made with the first frame that was not asked for: both are whole until then. */
+  #own: Allowance | undefined;
+  #guaranteed: Allowance | undefined;
+  readonly #shares: readonly Held[];
+  readonly #owners: FrameShares;
   #awaited = 0;
   #isPongAwaited = false;
 
   constructor(
     socket: Pick<WebSocket, 'isPaused' | 'pause' | 'resume'>,
     clock: Clock,
-    shares: readonly Allowance[],
-    release: () => void,
+    shares: readonly Held[],
+    owners: FrameShares,
   ) {
-    const now = runningTime(clock);
     this.#socket = socket;
     this.#clock = clock;
-    this.#own = new Allowance(SHARE, now);
-    this.#guaranteed = new Allowance(GUARANTEED, now);
     this.#shares = shares;
-    this.#release = release;
+    this.#owners = owners;
   }
 
   /** The peer was sent an event: its answer is read at once, however many come. */
@@ -163,30 +159,31 @@ export class InboundFrames {
       if (frames === 0) return;
     }
     const now = runningTime(this.#clock);
-    this.#own.take(frames, now);
+    this.#own ??= new Allowance(SHARE, now);
+    this.#guaranteed ??= new Allowance(GUARANTEED, now);
+    const own = this.#own;
+    const guaranteed = this.#guaranteed;
+    own.take(frames, now);
     // Who sends little is read, whatever others of its client or user send.
-    if (this.#guaranteed.left(now) >= frames) this.#guaranteed.take(frames, now);
+    if (guaranteed.left(now) >= frames) guaranteed.take(frames, now);
     else {
-      for (const share of this.#shares) share.take(frames, now);
-      if (this.#sharedWait(now) > 0) this.#guaranteed.take(frames, now);
+      for (const { allowance } of this.#shares) allowance.take(frames, now);
+      if (this.#sharedWait(now) > 0) guaranteed.take(frames, now);
     }
-    if (this.#wait(now) === 0 || this.#socket.isPaused) return;
+    /** ms until the peer may be read on. */
+    const wait = (at: number): number => Math.max(own.wait(at), Math.min(this.#sharedWait(at), guaranteed.wait(at)));
+    if (wait(now) === 0 || this.#socket.isPaused) return;
     this.#socket.pause();
     // What came in the same piece is still dealt with: how much that was shows after it.
-    setImmediate(() => this.#clock.after(this.#wait(runningTime(this.#clock)), () => this.#socket.resume()));
+    setImmediate(() => this.#clock.after(wait(runningTime(this.#clock)), () => this.#socket.resume()));
   }
 
   #sharedWait(now: number): number {
-    return Math.max(0, ...this.#shares.map((share) => share.wait(now)));
-  }
-
-  /** ms until the peer may be read on. */
-  #wait(now: number): number {
-    return Math.max(this.#own.wait(now), Math.min(this.#sharedWait(now), this.#guaranteed.wait(now)));
+    return Math.max(0, ...this.#shares.map(({ allowance }) => allowance.wait(now)));
   }
 
   /** The peer is gone. */
   end(): void {
-    this.#release();
+    this.#owners.release(this.#shares);
   }
 }

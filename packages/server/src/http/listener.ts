@@ -118,7 +118,8 @@ export class Listener {
     this.#readInTurn();
     this.#server.on('upgrade', (request, socket, head) => {
       enter(request, this.#basePath);
-      socket.on('error', destroyed).once('finish', finished).once('close', left);
+      // Each happens once: with `once`, Node would make a function for every socket.
+      socket.on('error', destroyed).on('finish', finished).on('close', left);
       upgrades.add(socket);
       if (hostHeaders(request) > 1)
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -144,7 +145,7 @@ export class Listener {
     server.on('connection', (socket: Socket) => {
       this.#connections += 1;
       this.#unread.add(socket);
-      socket.once('close', closed);
+      socket.on('close', closed);
       const read = (): void => {
         if (!this.#unread.delete(socket)) return;
         for (const one of take) one.call(server, socket);

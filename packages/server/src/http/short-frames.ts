@@ -24,6 +24,18 @@ export interface FrameListener {
   pong(): void;
 }
 
+/** A stream whose short frames are read here. */
+interface ReadStream extends Duplex {
+  [FRAMES]?: ShortFrames;
+}
+
+const FRAMES = Symbol('short frames');
+
+/** Shared by all streams: a function for each would take more memory than what it reads with. */
+function readShort(this: ReadStream, bytes: Buffer): void {
+  this[FRAMES]?.take(this, bytes);
+}
+
 /** Where a frame is in what has arrived. */
 interface Frame {
   readonly first: number;
@@ -73,7 +85,6 @@ function textOf(bytes: Buffer, { mask, end }: Frame): string | undefined {
  * what is not whole, not masked, long, a fragment or a close on everything.
  */
 export class ShortFrames {
-  readonly #stream: Duplex;
   readonly #listener: FrameListener;
   readonly #take: Take;
 
@@ -81,30 +92,30 @@ export class ShortFrames {
   static read(stream: Duplex, listener: FrameListener): void {
     const [take, ...others] = stream.listeners('data') as Take[];
     if (!take || others.length > 0) return;
-    const frames = new ShortFrames(stream, listener, take);
-    stream.off('data', take).on('data', frames.#read);
+    const read: ReadStream = stream;
+    read[FRAMES] = new ShortFrames(listener, take);
+    stream.off('data', take).on('data', readShort);
   }
 
-  private constructor(stream: Duplex, listener: FrameListener, take: Take) {
-    this.#stream = stream;
+  private constructor(listener: FrameListener, take: Take) {
     this.#listener = listener;
     this.#take = take;
   }
 
-  readonly #read = (bytes: Buffer): void => {
+  take(stream: Duplex, bytes: Buffer): void {
     for (let start = 0; start < bytes.length; ) {
       const frame = frameAt(bytes, start);
       const text = frame?.first === TEXT ? textOf(bytes, frame) : undefined;
       if (frame && text !== undefined) this.#listener.text(text);
       else if (frame?.first === PONG) this.#listener.pong();
       else if (frame?.first === BINARY || frame?.first === PING) {
-        this.#take.call(this.#stream, bytes.subarray(start, frame.end));
+        this.#take.call(stream, bytes.subarray(start, frame.end));
       } else {
-        this.#stream.off('data', this.#read).on('data', this.#take);
-        this.#take.call(this.#stream, bytes.subarray(start));
+        stream.off('data', readShort).on('data', this.#take);
+        this.#take.call(stream, bytes.subarray(start));
         return;
       }
       start = frame.end;
     }
-  };
+  }
 }

@@ -50,12 +50,15 @@ class Peer implements Channel, FrameListener {
   readonly frames: InboundFrames;
   readonly #socket: PeerSocket;
   readonly #stream: Duplex;
+  readonly #peers: Set<Peer>;
 
-  /** @param owners whose shares of frames the peer draws from */
-  constructor(socket: PeerSocket, stream: Duplex, shares: FrameShares, owners: readonly string[]) {
+  /** @param peers those that are connected, until it is not */
+  constructor(socket: PeerSocket, stream: Duplex, peers: Set<Peer>, frames: InboundFrames) {
     this.#socket = socket;
-    this.frames = shares.open(socket, owners);
     this.#stream = stream;
+    this.#peers = peers;
+    this.frames = frames;
+    peers.add(this);
     socket.peer = this;
   }
 
@@ -87,6 +90,12 @@ class Peer implements Channel, FrameListener {
     this.heard = true;
     this.frames.count();
     this.connection?.heard();
+  }
+
+  /** The connection is gone. */
+  closed(code: number): void {
+    if (this.#peers.delete(this)) this.frames.end();
+    this.connection?.closed(code, this.isSilent);
   }
 
   close(code: number, reason: string): void {
@@ -132,30 +141,24 @@ class Peer implements Channel, FrameListener {
   }
 }
 
-/** Knows its peer, so that the listeners can be shared by all sockets. */
+/** Gives what happens to its peer. Listeners would do the same, and take half a KiB for each of many sockets. */
 class PeerSocket extends WebSocket {
   peer: Peer | undefined;
-}
 
-function peerOf(socket: WebSocket): Peer | undefined {
-  return socket instanceof PeerSocket ? socket.peer : undefined;
-}
-
-function hear(this: WebSocket): void {
-  peerOf(this)?.pong();
-}
-
-/** `ws` has answered it, and ends a connection on which too many answers wait to be read. */
-function pinged(this: WebSocket): void {
-  peerOf(this)?.pinged();
-}
-
-/** Protocol errors and broken connections end in a close, which is what counts. */
-function failed(): void {}
-
-function received(this: WebSocket, data: Buffer, isBinary: boolean): void {
-  // A binary frame is no answer, whatever it holds.
-  peerOf(this)?.text(isBinary ? '' : data.toString('utf8'));
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    const { peer } = this;
+    if (!peer) return false;
+    if (event === 'message') {
+      const [data, isBinary] = values as [Buffer, boolean];
+      // A binary frame is no answer, whatever it holds.
+      peer.text(isBinary ? '' : data.toString('utf8'));
+    } else if (event === 'pong') peer.pong();
+    // `ws` has answered it, and ends a connection on which too many answers wait to be read.
+    else if (event === 'ping') peer.pinged();
+    else if (event === 'close') peer.closed(values[0] as number);
+    // Protocol errors and broken connections end in a close, which is what counts.
+    return true;
+  }
 }
 
 /** The Hub's endpoints, for requests to upgrade to a WebSocket. */
@@ -175,7 +178,6 @@ export class Sockets {
   readonly #peers = new Set<Peer>();
   readonly #shares: FrameShares;
   readonly #joins: JoinQueue;
-  readonly #closed: (this: WebSocket, code: number) => void;
   #cancelPing: () => void;
 
   constructor({ hub, clock, pingMs }: SocketOptions) {
@@ -184,13 +186,6 @@ export class Sockets {
     this.#shares = new FrameShares(clock);
     this.#joins = new JoinQueue(clock);
     this.#pingMs = pingMs;
-    const peers = this.#peers;
-    this.#closed = function closed(code) {
-      const peer = peerOf(this);
-      if (!peer) return;
-      if (peers.delete(peer)) peer.frames.end();
-      peer.connection?.closed(code, peer.isSilent);
-    };
     this.#pingedAt = runningTime(clock);
     this.#cancelPing = clock.after(pingMs, () => this.#ping());
   }
@@ -228,13 +223,7 @@ export class Sockets {
     since?: string,
   ): Promise<void> {
     const owners = [`client ${endpoint.clientId}`, ...(endpoint.user === undefined ? [] : [`user ${endpoint.user}`])];
-    const peer = new Peer(socket, stream, this.#shares, owners);
-    this.#peers.add(peer);
-    socket.on('message', received);
-    socket.on('ping', pinged);
-    socket.on('pong', hear);
-    socket.on('close', this.#closed);
-    socket.on('error', failed);
+    const peer = new Peer(socket, stream, this.#peers, this.#shares.open(socket, owners));
     ShortFrames.read(stream, peer);
     // What the client says first is read once the Hub knows it.
     socket.pause();
