@@ -12,11 +12,15 @@ import { newProofKey, proofFetch, proofSource } from '@lockstep/client/dpop';
 import { type Lockstep, startLockstep } from '@lockstep/server';
 import { RedisProcess } from '@lockstep/store-redis/testing';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { WebSocket } from 'ws';
+import { goBy } from '../src/system.ts';
 import { ConsolePerson } from './console-person.ts';
-import { Backend, EVERYTHING, HubClient, type Json, json, testConfig } from './harness.ts';
+import { Backend, EVERYTHING, HubClient, type Json, json, patient, Subscriber, testConfig } from './harness.ts';
 import { App, ASSERTION_TYPE, Person, register, returned } from './person.ts';
 
 const SCOPE = 'openid fhirUser offline_access fhircast/*.*';
+/** Somebody whose access ends in all ways. */
+const PERSON = 'dr-mei-tanaka';
 const PASSWORD = 'a lantern of quartz';
 
 /** Both are reached by one address; which of them gets a request is said before. */
@@ -51,11 +55,6 @@ async function arriving<T>(work: () => Promise<T>): Promise<{ readonly done: Pro
   const done = work();
   await arrived;
   return { done };
-}
-
-/** Asks until the answer is this one: notices between nodes take the way by Redis. */
-async function becomes(expected: number, ask: () => Promise<{ readonly status: number }>): Promise<void> {
-  while ((await ask()).status !== expected) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('TOK-6 two nodes on one Redis', () => {
@@ -102,7 +101,7 @@ describe('TOK-6 two nodes on one Redis', () => {
     const again = await at(1, () => app.redeem(code, verifier));
     assert.deepEqual([again.status, again.body.error], [400, 'invalid_grant']);
     assert.equal((await at(1, known)).status, 401);
-    await at(0, () => becomes(401, known));
+    assert.equal((await at(0, known)).status, 401);
   });
 
   it('give one of two that bring the same code at the same moment its tokens', async () => {
@@ -120,7 +119,7 @@ describe('TOK-6 two nodes on one Redis', () => {
     assert.deepEqual([again.status, again.body.error], [400, 'invalid_grant']);
     for (const node of [1, 0]) {
       assert.equal((await at(node, () => app.refresh(next.body.refresh_token))).status, 400);
-      await at(node, () => becomes(401, () => listed(next.body.access_token)));
+      assert.equal((await at(node, () => listed(next.body.access_token))).status, 401);
     }
   });
 
@@ -214,36 +213,123 @@ describe('TOK-6 two nodes on one Redis', () => {
     assert.ok(wrong >= 5 && wrong < 10, statuses.join());
   });
 
-  it('refuse what was ended at the other: tokens, clients, people', async () => {
-    const backend = await Backend.register(origin);
-    const ends: Readonly<Record<string, (tokens: Json) => Promise<unknown>>> = {
-      revoked: ({ access_token: token }) => app.post('/auth/revoke', { token }),
-      'signed out by an administrator': () => admin.call('POST', 'users/dr-lena-okafor/sign-out'),
-      'client suspended': () => admin.call('POST', `apps/${app.clientId}/suspend`),
+  /** What ends, at which of two things that one person holds at the other node: a browser of theirs, and an app. */
+  const ENDS: Readonly<Record<string, (held: Held) => Promise<{ readonly status: number }>>> = {
+    'app: the token is revoked': ({ app: of, tokens }) => of.post('/auth/revoke', { token: tokens.access_token }),
+    'app: the refresh token is revoked': ({ app: of, tokens }) =>
+      of.post('/auth/revoke', { token: tokens.refresh_token }),
+    'app: its tokens are taken back': ({ app: of }) => admin.call('DELETE', `apps/${of.clientId}/tokens`),
+    'app: it is suspended': ({ app: of }) => admin.call('POST', `apps/${of.clientId}/suspend`),
+    'app: it is deleted': ({ app: of }) => admin.call('DELETE', `apps/${of.clientId}`),
+    'browser: signed out': ({ browser: { cookie, session } }) =>
+      fetch(`${origin}/auth/session`, { method: 'DELETE', headers: { cookie, 'x-csrf-token': session.csrf } }),
+    'both: signed out by an administrator': () => admin.call('POST', `users/${PERSON}/sign-out`, {}),
+    'both: another password': () => admin.call('POST', `users/${PERSON}/password`, {}),
+    'both: suspended': () => admin.call('POST', `users/${PERSON}/suspend`, {}),
+    'both: another reference': () =>
+      admin.call('PUT', `users/${PERSON}`, { name: 'Mei', reference: 'Practitioner/other-than-before' }),
+    'both: deleted': () => admin.call('DELETE', `users/${PERSON}`),
+  };
+
+  /** What a person holds, all of it found good at the second node just now. */
+  interface Held {
+    readonly app: App;
+    readonly tokens: Json;
+    readonly browser: ConsolePerson;
+    readonly page: Json;
+  }
+
+  async function holding(): Promise<Held> {
+    await admin.call('POST', `users/${PERSON}/activate`, {});
+    const of = await App.register(origin);
+    const someone = new Person(origin);
+    await someone.signIn(PERSON);
+    const browser = await ConsolePerson.signIn(origin, { sample: PERSON });
+    const page = await json(browser.call('POST', 'token', {}));
+    return { app: of, tokens: await of.tokens(someone, `${SCOPE} user/Patient.rs`), browser, page };
+  }
+
+  /** Everything that a token opens, as it comes to the doors: Hub, FHIR endpoint, authorization server. */
+  function doorsOf({
+    access_token: token,
+    'hub.topic': topic,
+  }: Json): Readonly<Record<string, () => Promise<Response>>> {
+    const subscription = { 'hub.channel.type': 'websocket', 'hub.mode': 'subscribe', 'hub.events': 'Patient-open' };
+    const headers = { authorization: `Bearer ${token}` };
+    return {
+      publish: () => hub(token).publish(topic, 'Patient-open', [patient('p1')]),
+      subscribe: () => hub(token).form({ ...subscription, 'hub.topic': topic }),
+      context: () => hub(token).request(`/${topic}`),
+      sessions: () => listed(token),
+      invite: () => hub(token).json(`/session/${topic}/invitation`, {}),
+      fhir: () => fetch(`${origin}/fhir/Patient/amara-diallo`, { headers }),
+      search: () => fetch(`${origin}/fhir/Patient/_search`, { method: 'POST', headers, body: new URLSearchParams() }),
+      person: () => fetch(`${origin}/auth/userinfo`, { headers }),
     };
-    for (const [name, end] of Object.entries(ends)) {
-      const tokens = await tokensAt(1);
-      const ask = () => listed(tokens.access_token);
-      assert.notEqual((await at(1, ask)).status, 401, name);
-      await at(0, () => end(tokens));
-      assert.equal((await at(0, ask)).status, 401, name);
-      await at(1, () => becomes(401, ask));
-      const { status } = await at(1, () => app.refresh(tokens.refresh_token));
-      assert.ok(name.startsWith('signed out') || status >= 400, `${name}: ${status}`);
-      await person.signIn();
-    }
+  }
+
+  /** Connects to a node, past the address that both have. */
+  async function follower({ access_token: token, 'hub.topic': topic }: Json): Promise<Subscriber> {
+    const fields = { 'hub.channel.type': 'websocket', 'hub.mode': 'subscribe', 'hub.events': 'Patient-open' };
+    const answer = await json(hub(token).form({ ...fields, 'hub.topic': topic }));
+    const { pathname } = new URL(answer['hub.channel.endpoint']);
+    return Subscriber.connect(`ws://localhost:${nodes[1]?.port}${pathname}`);
+  }
+
+  for (const [name, end] of Object.entries(ENDS)) {
+    it(`refuse the very next request once it was ended at the other, also when no time passes (${name})`, async (t) => {
+      const what = name.split(':')[0];
+      const held = await at(1, holding);
+      const { app: of, tokens, browser, page } = held;
+      // What nodes remember for a while they would remember for ever.
+      const now = Date.now();
+      t.after(goBy({ now: () => now, wall: () => now }));
+      const ended = [...(what === 'browser' ? [] : [tokens]), ...(what === 'app' ? [] : [page])];
+      const doors = ended.flatMap((one) => Object.entries(doorsOf(one)));
+      const following = await at(1, () => Promise.all(ended.map(follower)));
+      const me = () => browser.call('GET', 'me');
+      const view = new WebSocket(`ws://localhost:${nodes[1]?.port}/api/console/live/${browser.session.session_topic}`, {
+        headers: { cookie: browser.cookie, origin },
+      });
+      await once(view, 'message');
+      let pings = 0;
+      view.on('ping', () => pings++);
+      for (const [door, ask] of doors) assert.notEqual((await at(1, ask)).status, 401, door);
+      assert.equal((await at(1, me)).status, 200);
+
+      const received = following.map((one) => one.received.length);
+      const { status } = await at(0, () => end(held));
+      assert.ok(status >= 200 && status < 300, `${status}`);
+      current = 1;
+      const [answers, signedIn, renewed] = await Promise.all([
+        Promise.all(doors.map(async ([door, ask]) => `${door} ${(await ask()).status}`)),
+        me(),
+        of.refresh(tokens.refresh_token),
+      ]);
+      assert.deepEqual(
+        answers,
+        doors.map(([door]) => `${door} 401`),
+      );
+      assert.equal(signedIn.status, what === 'app' ? 200 : 401);
+      assert.equal(renewed.status === 200, what === 'browser');
+      for (const [n, one] of following.entries()) {
+        await one.closed;
+        const events = one.received.slice(received[n]).flatMap(({ event }) => event?.['hub.event'] ?? []);
+        assert.ok(!events.includes('Patient-open'), events.join());
+        await assert.rejects(Subscriber.connect(one.endpoint));
+      }
+      if (what === 'app') view.terminate();
+      else if (view.readyState !== WebSocket.CLOSED) await once(view, 'close');
+      // Every half minute views are looked after anyway.
+      assert.equal(pings, 0);
+    });
+  }
+
+  it('refuse the token of a service once it was revoked at the other', async () => {
+    const backend = await Backend.register(origin);
     const token = await at(1, () => backend.token());
     assert.equal((await at(1, () => listed(token))).status, 200);
     await at(0, () => backend.revoke(token));
-    await at(1, () => becomes(401, () => listed(token)));
-  });
-
-  it('end a sign-in at both', async () => {
-    const signedIn = await at(0, () => ConsolePerson.signIn(origin, { sample: 'dr-mei-tanaka' }));
-    const me = () => signedIn.call('GET', 'me');
-    for (const node of [0, 1]) assert.equal((await at(node, me)).status, 200);
-    const headers = { cookie: signedIn.cookie, 'x-csrf-token': signedIn.session.csrf };
-    assert.equal((await at(0, () => fetch(`${origin}/auth/session`, { method: 'DELETE', headers }))).status, 204);
-    for (const node of [1, 0]) assert.equal((await at(node, me)).status, 401);
+    assert.equal((await at(1, () => listed(token))).status, 401);
   });
 });

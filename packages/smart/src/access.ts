@@ -11,13 +11,13 @@ import type { AccessEnded, TokenInfo } from './token-info.ts';
 import type { Users } from './users.ts';
 
 /** How long a bearer check may go without asking the store again, ms: what another node revokes ends within this time. */
-const RECHECK = 2000;
+export const REMEMBERED_FOR = 2000;
 const MAX_CACHED = 50_000;
 
-/** What a user consented to, apart from scopes: given with every token of the grant (TOK-2, TOK-4). */
 /** Tokens that are listed of one client at most. */
 const MOST_LISTED = 100;
 
+/** What a user consented to, apart from scopes: given with every token of the grant (TOK-2, TOK-4). */
 export interface GrantContext {
   readonly user: string;
   /** The user's FHIR resource. */
@@ -167,7 +167,7 @@ export class BearerTokens {
     const cached = this.#cache.get(bearer);
     if (!cached) return undefined;
     const now = this.#clock.now();
-    return now - cached.checkedAt < RECHECK && now < cached.info.expiresAt ? cached.info : undefined;
+    return now - cached.checkedAt < REMEMBERED_FOR && now < cached.info.expiresAt ? cached.info : undefined;
   }
 
   async #load(bearer: string): Promise<Cached | undefined> {

@@ -41,7 +41,7 @@ import type { CanEverOpen } from './scope-policy.ts';
 import { secondFactorRoutes } from './second-factor-routes.ts';
 import { SecondFactors } from './second-factors.ts';
 import { SignInDesk, SignInPages, signInRoutes } from './sign-in-routes.ts';
-import { type SignedIn, type SignInEnded, SignIns } from './sign-ins.ts';
+import { type SignedIn, type SignInEnded, type SignInListener, SignIns } from './sign-ins.ts';
 import { TokenDoor } from './token-door.ts';
 import { tokenRoutes } from './token-endpoint.ts';
 import type { TokenInfo } from './token-info.ts';
@@ -110,8 +110,10 @@ export interface AuthorizationServer extends TokenVerifier {
   readonly plugin: FastifyPluginAsync;
   /** The person signed in at the browser that sent the request. */
   signedIn(request: Pick<FastifyRequest, 'headers'>): Promise<SignedIn | undefined>;
-  /** Tells who signed out, and the hub session that was theirs. */
-  onSignedOut(listener: (ended: SignInEnded) => void): () => void;
+  /** Tells who signed out. Whoever ends a sign-in is answered once the listeners are done; they never reject. */
+  onSignedOut(listener: SignInListener): () => void;
+  /** Somebody signed out at another node. */
+  signedOutElsewhere(ended: SignInEnded): void;
   /** Makes a launch for a user, as `POST /launch` does. */
   launch(user: UserProfile, request: LaunchRequest): Promise<LaunchAnswer>;
   /** Makes a launch whose value the caller hands over itself. @throws OAuthError */
@@ -178,7 +180,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     endLaunchedBy: (id) => access.endLaunchedBy(id),
   });
   const users = new Users(records, clock, async (user, reason) => {
-    await signIns.endAllOf(user.id, reason);
+    await signIns.endAllOf(user, reason);
     await access.endUser(user, reason);
   });
   const signIns: SignIns = new SignIns(records, clock, {
@@ -332,6 +334,8 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
     },
     signedIn: (request) => signIns.signedIn(request),
     onSignedOut: (listener) => signIns.onEnded(listener),
+    signedOutElsewhere: (ended) => void signIns.tellEnded(ended),
+
     launch: (user, request) => launches.create(user, request),
     prepareLaunch: (user, request) => launches.prepare(user, request),
     beginSignIn: async (user) => (await signIns.start(user, undefined)).cookies,
@@ -359,7 +363,7 @@ export async function createAuthorizationServer(options: AuthorizationServerOpti
       return hadCodes || removed.length > 0;
     },
     async endOtherAccess({ user, signInId }, reason) {
-      await signIns.endAllOf(user.id, reason, signInId);
+      await signIns.endAllOf(user, reason, signInId);
       await access.endGrantsOfOtherSignIns(user.id, signInId, reason);
     },
     launchTokens: new LaunchTokens({ access, signIns, clock, canEverOpen, life: options.launchTokenLife }),

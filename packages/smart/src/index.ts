@@ -1,4 +1,4 @@
-export type { LiveToken } from './access.ts';
+export { type LiveToken, REMEMBERED_FOR } from './access.ts';
 export { AuthorizationAddresses } from './addresses.ts';
 export { awayOf } from './answers.ts';
 export {

@@ -41,10 +41,14 @@ export interface SignedIn {
   readonly startedAt: number;
 }
 
+/** Whose sign-in has ended, and the hub session that was theirs. */
 export interface SignInEnded {
+  /** The user's FHIR resource. */
   readonly user: string;
   readonly topic: string;
 }
+
+export type SignInListener = (ended: SignInEnded) => void | Promise<void>;
 
 /** Who is signed in at which browser. The provider's browser session is one of these under a changing id. */
 export class SignIns {
@@ -55,7 +59,7 @@ export class SignIns {
   readonly #access: BearerTokens;
   readonly #directory: SessionDirectory;
   readonly #place: CookiePlace;
-  readonly #listeners = new Set<(ended: SignInEnded) => void>();
+  readonly #listeners = new Set<SignInListener>();
 
   constructor(
     store: RecordStore,
@@ -149,25 +153,37 @@ export class SignIns {
     return stored && (stored.expiresAt ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Ends a sign-in: its cookie, its online grants and their subscriptions (TOK-4). @returns the Set-Cookie values */
-  async end(signInId: string, reason: string): Promise<readonly string[]> {
+  /**
+   * Ends a sign-in: its cookie, its online grants and their subscriptions (TOK-4). Resolves once the listeners are done.
+   * @param reference of the user, where it may have changed, or the user may be gone
+   * @returns the Set-Cookie values
+   */
+  async end(signInId: string, reason: string, reference?: string): Promise<readonly string[]> {
     const signIn = await this.#records.get(signInId);
     await this.#records.delete(signInId);
     if (signIn) {
       await this.#sessions.delete(signIn.session);
-      await this.#access.endSignIn(signInId, reason);
-      const user = await this.#users.get(signIn.user);
-      if (user) for (const listener of this.#listeners) listener({ user: user.reference, topic: signIn.topic });
+      const user = reference ?? (await this.#users.get(signIn.user))?.reference;
+      await Promise.all([
+        this.#access.endSignIn(signInId, reason),
+        user !== undefined && this.tellEnded({ user, topic: signIn.topic }),
+      ]);
     }
     return [this.#cookie(SESSION_COOKIE, '', 0)];
   }
 
   /** @param except a sign-in that goes on */
-  async endAllOf(user: string, reason: string, except?: string): Promise<void> {
-    for (const { id } of await this.#records.findBy('user', user)) if (id !== except) await this.end(id, reason);
+  async endAllOf(user: Pick<UserProfile, 'id' | 'reference'>, reason: string, except?: string): Promise<void> {
+    const found = await this.#records.findBy('user', user.id);
+    await Promise.all(found.map(({ id }) => id !== except && this.end(id, reason, user.reference)));
   }
 
-  onEnded(listener: (ended: SignInEnded) => void): () => void {
+  /** Tells that a sign-in has ended, here or at another node. */
+  async tellEnded(ended: SignInEnded): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => listener(ended)));
+  }
+
+  onEnded(listener: SignInListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

@@ -377,7 +377,7 @@ test('SES-2 the workstation that was typed stays typed when a password was wrong
 test('SES-2 onSignedOut tells whose session it was', async (t) => {
   const server = await startServer(t);
   const told: object[] = [];
-  server.auth.onSignedOut((ended) => told.push(ended));
+  server.auth.onSignedOut((ended) => void told.push(ended));
   const browser = new TestBrowser(server);
   const { session_topic: topic } = await browser.signIn();
   const page = await browser.submit(await browser.go('/auth/manage'), { label: 'Sign out' });

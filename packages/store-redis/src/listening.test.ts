@@ -103,7 +103,8 @@ test('an event is sent to the nodes that listen to its topic, and to no other: c
     topics.map(async (topic, n) => {
       const { sessions } = stores[n % stores.length]!;
       for (let revision = 0; revision < 3; revision++) await sessions.commit(change(topic, revision));
-      await sessions.announce(topic, 'body');
+      const reached = await sessions.announce(topic, 'body');
+      assert.equal(reached, listeners[n]!.filter(Boolean).length, topic);
       await sessions.erase(topic);
     }),
   );

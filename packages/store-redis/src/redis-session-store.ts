@@ -245,14 +245,17 @@ export class RedisSessionStore implements SessionStore {
     else await this.#older.tell(fields);
   }
 
-  async #publish(topic: string, fields: Fields): Promise<void> {
+  /** @returns how many nodes listen */
+  async #publish(topic: string, fields: Fields): Promise<number> {
     const { prefix, db, changes } = this.#options;
     const notice = message(fields);
-    await this.#connection.call(async (client) => {
-      await client.spublish(noticeChannel(prefix, topic, db), notice);
+    const reached = await this.#connection.call(async (client) => {
+      const listening = Number(await client.spublish(noticeChannel(prefix, topic, db), notice));
       if (fields[0] !== 'announcement') await client.publish(changes, topic);
+      return listening;
     });
     await this.#older.tell(fields);
+    return reached;
   }
 
   async readLog(
@@ -395,7 +398,7 @@ export class RedisSessionStore implements SessionStore {
     return true;
   }
 
-  announce(topic: string, body: string): Promise<void> {
+  announce(topic: string, body: string): Promise<number> {
     return this.#publish(topic, ['announcement', this.#options.node, topic, body]);
   }
 

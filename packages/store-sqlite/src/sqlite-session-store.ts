@@ -161,9 +161,10 @@ export class SqliteSessionStore implements SessionStore {
     return erased;
   }
 
-  async announce(topic: string, body: string): Promise<void> {
+  async announce(topic: string, body: string): Promise<number> {
     this.#worker.requireOpen();
     this.#tell({ kind: 'announcement', topic, body, local: true });
+    return 1;
   }
 
   watch(listener: (notice: StoreNotice) => void): () => void {

@@ -576,8 +576,8 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       await listenTo(sessions, 'topic');
       const isAnnouncement = (notice: StoreNotice) => notice.kind === 'announcement';
       const both = Promise.all([collect(sessions, 2, isAnnouncement), collect(sessions, 2, isAnnouncement)]);
-      await sessions.announce('topic', '{"one":1}');
-      await sessions.announce('topic', AWKWARD.join());
+      assert.equal(await sessions.announce('topic', '{"one":1}'), 1);
+      assert.equal(await sessions.announce('topic', AWKWARD.join()), 1);
       for (const notices of await both) {
         assert.deepEqual(notices, [
           { kind: 'announcement', topic: 'topic', body: '{"one":1}', local: true },

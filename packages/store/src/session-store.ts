@@ -226,8 +226,11 @@ export interface SessionStore {
    * @returns false when there was no such session, or it is at another revision
    */
   erase(topic: string, expected?: Pick<StoredSession, 'revision' | 'epoch'>): Promise<boolean>;
-  /** Tells every node that listens to the topic something that need not last. The topic need not be a session's. */
-  announce(topic: string, body: string): Promise<void>;
+  /**
+   * Tells every node that listens to the topic something that need not last. The topic need not be a session's.
+   * @returns how many listen, this node too where it does: to so many it is on its way
+   */
+  announce(topic: string, body: string): Promise<number>;
   /**
    * Sends the watchers of this node what happens in a topic, at any node. A caller that keeps what it reads of a session listens
    * first and reads once it is `ready`. Several may listen to one topic, each until it ends its own. A store of one process sends

@@ -61,7 +61,7 @@ export class ConsoleLive {
   constructor(options: LiveOptions) {
     this.#options = options;
     this.#shares = new FrameShares(options.clock);
-    this.#ends.push(options.authorization.onSignedOut(({ user }) => void this.#recheck(user).catch(() => undefined)));
+    this.#ends.push(options.authorization.onSignedOut(({ user }) => this.#recheck(user).catch(() => undefined)));
     this.#cancelPing = options.clock.after(PING, () => this.#ping());
   }
 
@@ -195,7 +195,7 @@ export class ConsoleLive {
   }
 
   #ping(): void {
-    // Of a sign-out at another node nothing is heard here.
+    // Of a sign-out at another node nothing may have been heard here.
     for (const user of new Set([...this.#viewers].map(({ user }) => user))) this.#recheck(user).catch(() => undefined);
     for (const viewer of this.#viewers) {
       if (!viewer.heard) viewer.socket.terminate();

@@ -90,7 +90,11 @@ export async function startHub(start: Start, ports: ServedPorts, opened: OpenedS
   authorization.onAccessEnded((ended) => hub.accessEnded(ended).catch(failed));
   await parts.start({
     name: 'ends of access at other nodes',
-    start: () => (store.shared ? shareAccessEnds(store.sessions, authorization, failed) : undefined),
+    start() {
+      if (!store.shared) return undefined;
+      const options = { nodeId, others: () => nodes?.others() ?? [], clock: systemClock, failed };
+      return shareAccessEnds(store.sessions, authorization, options);
+    },
     stop: (end) => end?.(),
   });
   return { hub, role, inspector, limiter, metrics, audit, webhooks: webhooks !== undefined };
