@@ -66,6 +66,25 @@ const packagesLoadedLater = (folder: string): Plugin => ({
   },
 });
 
+/** A package that npm has put in several places, in one version, is a part of the build once: one table of media types, not two. */
+const samePackagesOnce = (): Plugin => ({
+  name: 'same packages once',
+  setup({ onResolve, resolve }) {
+    const folders = new Map<string, string>();
+    onResolve({ filter: /^[^./]/ }, async ({ path, resolveDir, kind, pluginData }) => {
+      if (path.startsWith('node:') || pluginData === 'asked') return undefined;
+      const found = await resolve(path, { resolveDir, kind, pluginData: 'asked' });
+      const [, folder = '', file = ''] =
+        /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)(.*)$/.exec(found.path) ?? [];
+      if (found.errors.length > 0 || found.external || !existsSync(join(folder, 'package.json'))) return undefined;
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const first = folders.get(`${name}@${version}`) ?? folder;
+      folders.set(`${name}@${version}`, first);
+      return { ...found, path: first + file };
+    });
+  },
+});
+
 /**
  * An import of `node:http` makes Node load its own `fetch` and WebSocket client, which are exports of it: 3 MB that this server does not
  * use. `require` loads what is named. HTTP/2, which the web framework names, is not spoken here either.
@@ -110,7 +129,7 @@ async function build(folder: string, outdir: string): Promise<void> {
     lineLimit: 200,
     legalComments: 'none',
     logLevel: 'error',
-    plugins: [placesOfSources(folder), packagesLoadedLater(folder), httpWithoutClients],
+    plugins: [placesOfSources(folder), packagesLoadedLater(folder), httpWithoutClients, samePackagesOnce()],
     // Packages of CommonJS ask for Node's own modules by `require`.
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",

@@ -20,7 +20,7 @@ export function page({ base, language, choice }: PageSetting, title: string, bod
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · Lockstep</title>
+<title>${title} &middot; Lockstep</title>
 <link rel="stylesheet" href="${base}/auth/style.css">
 </head>
 <body>
