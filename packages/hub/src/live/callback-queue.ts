@@ -55,6 +55,11 @@ export class CallbackQueue {
     this.#parts = parts;
   }
 
+  /** Number of the last event that is done with. */
+  get doneUpTo(): number {
+    return this.#cursor;
+  }
+
   /** Whether something waits, or may wait in the log. */
   get hasMore(): boolean {
     return this.#standing.length > 0 || this.#waiting.length > 0 || this.#behind;

@@ -94,10 +94,9 @@ export class LiveSession implements SessionHere {
     this.audience = new Audience(topic, parts.clock, this.#reports, options, lastSent);
     this.#sockets = new SocketSubscribers(this, this.#missed, parts, options);
     const { webhooks: calls, pages, background } = parts;
-    const { nodeId } = options;
-    const listener = this.#reports;
-    this.#webhooks =
-      calls && new WebhookSubscribers(this, { calls, pages, background, listener, missed: this.#missed, nodeId });
+    const { nodeId, derivesOpens } = options;
+    const shared = { pages, background, listener: this.#reports, missed: this.#missed };
+    this.#webhooks = calls && new WebhookSubscribers(this, { calls, ...shared, nodeId, derivesOpens });
   }
 
   /** The state as last seen, where it is in memory. */

@@ -133,6 +133,11 @@ export class SubscriberCallback {
     return this.#subscription;
   }
 
+  /** Number of the last event that is done with. */
+  get doneUpTo(): number {
+    return this.#queue.doneUpTo;
+  }
+
   /** Takes over a renewed subscription (SUB-6). */
   grant(subscription: Subscription): void {
     this.#subscription = subscription;

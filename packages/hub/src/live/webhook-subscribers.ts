@@ -1,7 +1,9 @@
 import type { LogEntry } from '@lockstep/store';
+import { isToBeAskedAgain } from '../rules/following.ts';
 import { believedAfter, openContexts, openOrClosed } from '../rules/gap.ts';
 import type { SessionState, Subscription } from '../rules/session-state.ts';
 import { UNSUBSCRIBED } from '../rules/subscribe.ts';
+import { lastSentAgain, lastStandingOpen, lastTold } from '../rules/told.ts';
 import { fromEntry } from '../stored/log-record.ts';
 import type { Background } from './background.ts';
 import type { Backlog } from './callback-queue.ts';
@@ -19,6 +21,7 @@ export interface WebhookParts {
   readonly listener: CallbackListener;
   readonly missed: MissedEvents;
   readonly nodeId: string;
+  readonly derivesOpens: boolean;
 }
 
 /** The subscribers of one session whose callbacks this node calls. */
@@ -66,7 +69,7 @@ export class WebhookSubscribers {
 
   /** Begins to call those that this node is to call, once everything queued before has ended. */
   tend(): Promise<void> {
-    const { calls, listener, missed, nodeId } = this.#parts;
+    const { calls, derivesOpens, listener, missed, nodeId } = this.#parts;
     const session = this.#session;
     const { topic, audience } = session;
     return session.run(async () => {
@@ -84,10 +87,26 @@ export class WebhookSubscribers {
           // Its cursor is of the copy too, and does not say what it was sent since.
           const believed = [...openContexts(session.undone), ...state.closed];
           callback.sendAfter(session.deliveredUpTo, missed.correction(state, session.log, believed));
+        } else if (isToBeAskedAgain(state, id, derivesOpens, callback.doneUpTo)) {
+          callback.begin(await this.#askedAgain(state, subscription));
         }
         callback.catchUp();
       }
     });
+  }
+
+  /** What asks a callback once more: the standing opens, which no log keeps for it, or what it was told of last (SUB-8, ERR-8). */
+  async #askedAgain(state: SessionState, subscription: Subscription): Promise<readonly Delivery[]> {
+    const { missed, derivesOpens } = this.#parts;
+    const { log } = this.#session;
+    const upTo = state.nextNumber - 1;
+    if (lastSentAgain(state, subscription, derivesOpens)?.name === 'UserLogout') {
+      return (await missed.fromLog(state, log, state.loggedOutAt - 1, upTo))?.first ?? [];
+    }
+    const standing = missed.standing(state, log);
+    const last = lastStandingOpen(state, subscription, derivesOpens);
+    const isAll = last !== undefined && last.number >= lastTold(state, subscription, derivesOpens);
+    return isAll ? standing.first : missed.askedAgain(state, log, upTo, subscription, derivesOpens, standing).first;
   }
 
   /** The next events for a callback that is done with everything up to a number. */

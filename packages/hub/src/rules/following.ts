@@ -39,6 +39,23 @@ export function owesAnswer(state: SessionState, subscription: string, derivesOpe
   return why === 'waiting' || why === 'silent' || (why === 'lost' && (followed !== undefined || isKnownToAnswer(held)));
 }
 
+/**
+ * Whether a callback that this server or node begins to call is asked once more. It is done with the last context that it is told of, and
+ * is marked for that all the same: its answer, or the standing opens that it had not taken yet, went with whoever called it before (ERR-8).
+ * @param doneUpTo number of the last event that it is done with
+ */
+export function isToBeAskedAgain(
+  state: SessionState,
+  subscription: string,
+  derivesOpens: boolean,
+  doneUpTo: number,
+): boolean {
+  const why = state.following.get(subscription)?.why;
+  const held = state.subscriptions.get(subscription);
+  if (!held || doneUpTo < lastTold(state, held, derivesOpens)) return false;
+  return why === 'waiting' || why === 'silent' || why === 'failed';
+}
+
 /** Whether the application may be gone: its connection is, or its callback could not be reached. */
 function isLost(state: SessionState, subscription: string, { unreached }: Pick<FollowingMark, 'unreached'>): boolean {
   return unreached === true || state.subscriptions.get(subscription)?.presence?.is === 'away';
