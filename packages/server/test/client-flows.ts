@@ -1,6 +1,7 @@
 /** Flows of clients of npm, unmodified, that hold in front of any FHIR server. */
 import assert from 'node:assert/strict';
 import { Client, type FhirResource } from 'fhir-kit-client';
+import { MedplumClient } from 'medplum-core-5';
 import * as openid from 'openid-client';
 import type { Json } from './harness.ts';
 import { App, fhir, type Kind, Person, REDIRECT, USER } from './person.ts';
@@ -68,14 +69,65 @@ export async function fhirKitFlow(origin: string, bearer: string): Promise<void>
 }
 
 /**
- * `openid-client`: discovery, code with PKCE, userinfo, a read, refresh, revocation.
- * @param patient whom the person picks @param isKnown whether the FHIR data has a Practitioner for the person
+ * `@medplum/core`: create, read, version, history, search with its pages, a patch, batch, `$everything`, delete.
+ * @param bearer a token that may do everything
  */
-export async function openidFlow(origin: string, patient: string, kind: Kind, isKnown: boolean): Promise<void> {
+export async function medplumFlow(origin: string, bearer: string): Promise<void> {
+  const client = new MedplumClient({ baseUrl: `${origin}/`, fhirUrlPath: 'fhir', fetch, cacheTime: 0 });
+  client.setAccessToken(bearer);
+  const family = `Medplum${crypto.randomUUID().slice(0, 8)}`;
+  const made = await client.createResource({ resourceType: 'Patient', name: [{ family }] });
+  const { id } = made;
+  assert.equal((await client.readResource('Patient', id)).name?.[0]?.family, family);
+  const patched = await client.patchResource('Patient', id, [{ op: 'add', path: '/active', value: true }]);
+  assert.equal(patched.active, true);
+  assert.equal((await client.readVersion('Patient', id, '1')).active, undefined);
+  assert.equal((await client.readHistory('Patient', id)).entry?.length, 2);
+  const others = [];
+  for (const given of ['1', '2'])
+    others.push(await client.createResource({ resourceType: 'Patient', name: [{ family, given: [given] }] }));
+  const found: (string | undefined)[] = [];
+  for await (const page of client.searchResourcePages('Patient', { family, _count: '2' }))
+    found.push(...page.map((one) => one.id));
+  assert.deepEqual(found.sort(), [made, ...others].map((one) => one.id).sort());
+  const entry = [id, 'nobody-at-all'].map((one) => ({ request: { method: 'GET' as const, url: `Patient/${one}` } }));
+  const answers = await client.executeBatch({ resourceType: 'Bundle', type: 'batch', entry });
+  assert.deepEqual(
+    answers.entry?.map(({ response }) => response?.status.slice(0, 3)),
+    ['200', '404'],
+  );
+  assert.deepEqual(
+    (await client.readPatientEverything(id)).entry?.map(({ resource }) => resource?.id),
+    [id],
+  );
+  for (const one of [made, ...others]) {
+    await client.deleteResource('Patient', one.id);
+    await assert.rejects(client.readResource('Patient', one.id), /4(04|10)|found|deleted|gone/i);
+  }
+}
+
+/**
+ * `openid-client`: discovery, code with PKCE, userinfo, a read, refresh, revocation. An asymmetric app signs with ES384.
+ * @param patient whom the person picks @param isKnown whether the FHIR data has a Practitioner for the person
+ * @param isBound whether its tokens are bound to a key of its own (RFC 9449)
+ */
+export async function openidFlow(
+  origin: string,
+  patient: string,
+  kind: Kind,
+  isKnown: boolean,
+  isBound = false,
+): Promise<void> {
   const app = await App.register(origin, kind);
-  const auth = kind === 'public' ? openid.None() : openid.ClientSecretBasic(app.registration.client_secret);
+  const auth = await authOf(app);
   const execute = [openid.allowInsecureRequests];
   const configuration = await openid.discovery(new URL(origin), app.clientId, {}, auth, { execute });
+  const keys = isBound ? await openid.randomDPoPKeyPair('ES384') : undefined;
+  const bound = keys && { DPoP: openid.getDPoPHandle(configuration, keys) };
+  const read = (token: string) => {
+    const address = new URL(`${origin}/fhir/Patient/${patient}`);
+    return openid.fetchProtectedResource(configuration, token, address, 'GET', null, undefined, bound);
+  };
   const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()];
   const address = openid.buildAuthorizationUrl(configuration, {
     redirect_uri: REDIRECT,
@@ -87,13 +139,31 @@ export async function openidFlow(origin: string, patient: string, kind: Kind, is
   const person = new Person(origin);
   const sent = await person.through(await person.go(address.href), { patient });
   const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true };
-  const tokens = await openid.authorizationCodeGrant(configuration, new URL(sent.url), checks);
+  const tokens = await openid.authorizationCodeGrant(configuration, new URL(sent.url), checks, undefined, bound);
   assert.equal(tokens.patient, patient);
-  assert.equal((await fhir(origin, `Patient/${patient}`, tokens.access_token)).status, 200);
-  const { fhirUser } = await openid.fetchUserInfo(configuration, tokens.access_token, tokens.claims()?.sub ?? '');
+  assert.equal(tokens.token_type, isBound ? 'dpop' : 'bearer');
+  assert.equal((await read(tokens.access_token)).status, 200);
+  // Without a proof a bound token opens nothing.
+  assert.equal((await fhir(origin, `Patient/${patient}`, tokens.access_token)).status, isBound ? 401 : 200);
+  const { sub } = tokens.claims() ?? { sub: '' };
+  const { fhirUser } = await openid.fetchUserInfo(configuration, tokens.access_token, sub, bound);
   assert.equal(fhirUser, isKnown ? `${origin}/fhir/Practitioner/${USER}` : undefined);
-  const next = await openid.refreshTokenGrant(configuration, tokens.refresh_token ?? '');
-  assert.equal((await fhir(origin, `Patient/${patient}`, next.access_token)).status, 200);
+  const next = await openid.refreshTokenGrant(configuration, tokens.refresh_token ?? '', undefined, bound);
+  assert.equal((await read(next.access_token)).status, 200);
   await openid.tokenRevocation(configuration, next.refresh_token ?? tokens.refresh_token ?? '');
-  assert.equal((await fhir(origin, `Patient/${patient}`, next.access_token)).status, 401);
+  assert.equal(await read(next.access_token).then(({ status }) => status, statusOf), 401);
+}
+
+async function authOf({ kind, registration, privateJwk }: App): Promise<openid.ClientAuth> {
+  if (kind === 'public') return openid.None();
+  if (kind === 'symmetric') return openid.ClientSecretBasic(registration.client_secret);
+  const key = await crypto.subtle.importKey('jwk', privateJwk!, { name: 'ECDSA', namedCurve: 'P-384' }, false, [
+    'sign',
+  ]);
+  return openid.PrivateKeyJwt({ key, kid: privateJwk!.kid! });
+}
+
+/** `openid-client` throws what a 401 says. */
+function statusOf(error: unknown): number | undefined {
+  return (error as { readonly status?: number }).status;
 }

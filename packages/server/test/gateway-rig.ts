@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, Lockstep } from '@lockstep/server';
+import { freePort } from '@lockstep/store-redis/testing';
 import { sharedLockstep, testConfig } from './harness.ts';
 import { register } from './person.ts';
 
@@ -44,4 +45,12 @@ export async function sharedGateway(
   const settings = await settingsFor(server.origin, data);
   const gateway = await sharedLockstep({ sampleData: true, data, ...settings, ...overrides });
   return { gateway, server };
+}
+
+/** The same, where the one in front has a path of its host. @returns its public address, with the path */
+export async function gatewayBelowAPath(): Promise<string> {
+  const port = await freePort();
+  const publicUrl = `http://localhost:${port}/lockstep`;
+  await sharedGateway({ port, publicUrl });
+  return publicUrl;
 }

@@ -92,7 +92,7 @@ export class Person {
   async request(url: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers);
     if (this.#cookies.size > 0) headers.set('cookie', [...this.#cookies].map((pair) => pair.join('=')).join('; '));
-    const response = await fetch(new URL(url, this.origin), { ...init, headers, redirect: 'manual' });
+    const response = await fetch(this.#at(url), { ...init, headers, redirect: 'manual' });
     for (const line of response.headers.getSetCookie()) {
       const [pair = ''] = line.split(';');
       const [name = '', value = ''] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)];
@@ -102,9 +102,14 @@ export class Person {
     return response;
   }
 
+  /** @param url an address, or a path of the server, which may itself be below a path */
+  #at(url: string): string {
+    return url.startsWith('/') ? this.origin + url : url;
+  }
+
   /** Follows redirects within the server; stops at a page or at an address outside. */
   async go(url: string, init: RequestInit = {}): Promise<Page> {
-    let target = new URL(url, this.origin).href;
+    let target = this.#at(url);
     let next = init;
     for (let hops = 0; hops < 20; hops += 1) {
       const response = await this.request(target, next);

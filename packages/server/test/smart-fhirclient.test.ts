@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FhirClientApp } from './fhirclient-app.ts';
-import { sharedGateway } from './gateway-rig.ts';
+import { gatewayBelowAPath, sharedGateway } from './gateway-rig.ts';
 import { HubClient, type Json, patient, sharedLockstep } from './harness.ts';
 import { fhir, Person, resources, USER } from './person.ts';
 
@@ -10,6 +10,7 @@ const SCOPE = 'openid fhirUser patient/*.read user/Practitioner.read fhircast/*.
 const WAYS = [
   ['FHIR data of its own', (await sharedLockstep()).origin],
   ['a FHIR server behind it', (await sharedGateway()).gateway.origin],
+  ['a FHIR server behind it, below a path', await gatewayBelowAPath()],
 ] as const;
 
 /** Follows the session that came with a token, and sees an event that the person's EHR sends. */
