@@ -104,6 +104,8 @@ const TRANSACTION = {
   members: new Map([['entry', { items: { members: new Map([['resource', { keep: true as const }]]) } }]]),
 };
 const JSON_PATCH = 'application/json-patch+json';
+const ETAG = /^(W\/)?"[A-Za-z0-9\-.]{1,64}"$/;
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 export interface ForwardingParts {
   readonly upstream: Upstream;
@@ -632,7 +634,7 @@ export class Forwarding implements FhirExchange<Rights>, TransactionForwarder<Ri
     if (!judged.isAllowed) return undefined;
     const around =
       kind === 'history'
-        ? `,"request":${JSON.stringify(pastRequest(entry.member('request')))},"response":${JSON.stringify(pastResponse(entry.member('response'), '200'))}}`
+        ? `,"request":${JSON.stringify(pastRequest(entry.member('request'), type, id))},"response":${JSON.stringify(pastResponse(entry.member('response'), '200'))}}`
         : mode === 'include'
           ? ',"search":{"mode":"include"}}'
           : ',"search":{"mode":"match"}}';
@@ -755,21 +757,22 @@ class ForwardedBundle implements AnsweredBundle {
   }
 }
 
-/** What made a version, as a history says it. */
-function pastRequest(request: Json | undefined): JsonObject {
+/** What made a version, as a history says it: by the address of the resource, or of its type. */
+function pastRequest(request: Json | undefined, type: string, id: string): JsonObject {
   const { method, url } = isObject(request) ? request : {};
   return {
     method: typeof method === 'string' && /^(POST|PUT|PATCH|DELETE)$/.test(method) ? method : 'PUT',
-    ...(typeof url === 'string' && /^[A-Za-z]+(\/[A-Za-z0-9\-./_]*)?$/.test(url) && { url }),
+    url: url === type ? type : `${type}/${id}`,
   };
 }
 
+/** What was answered then: of the server's words those alone that have the form of a status, a version or a time. */
 function pastResponse(response: Json | undefined, usual: string): JsonObject {
   const { status, etag, lastModified } = isObject(response) ? response : {};
   return {
-    status: typeof status === 'string' && /^\d{3}\b/.test(status) ? status : usual,
-    ...(typeof etag === 'string' && { etag }),
-    ...(typeof lastModified === 'string' && { lastModified }),
+    status: /^\d{3}\b/.exec(textOf(status))?.[0] ?? usual,
+    ...(typeof etag === 'string' && ETAG.test(etag) && { etag }),
+    ...(typeof lastModified === 'string' && INSTANT.test(lastModified) && { lastModified }),
   };
 }
 

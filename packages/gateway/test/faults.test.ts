@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { BASE, type Gateway, keys, type StandIn, startGateway, startStandIn } from './harness.ts';
+import { type Answer, BASE, type Gateway, keys, type StandIn, startGateway, startStandIn } from './harness.ts';
 
 const SECRET = 'Moreau';
 /** 50 KB that unpack to 50 MB. */
@@ -465,9 +465,73 @@ test('FHR-2 whatever the server answers instead, no operation shows another pati
     { ...searchset([]), entry: { resource: theirs[0] } },
     { resourceType: 'Parameters', parameter: [{ resource: theirs[0] }] },
     outcome(SECRET),
+    {
+      ...outcome('x'),
+      id: 'o1',
+      text: { status: 'generated', div: `<div xmlns="http://www.w3.org/1999/xhtml">${SECRET}</div>` },
+    },
     theirs,
     SECRET,
+    // Their words where a page has words of the server's own.
+    {
+      ...searchset([
+        { id: SECRET, fullUrl: `https://${SECRET}.example/Observation/o1`, resource: observation('o1', 'Patient/p1') },
+      ]),
+      ...{
+        id: SECRET,
+        meta: { tag: [{ display: SECRET }] },
+        identifier: { value: SECRET },
+        total: SECRET,
+        note: SECRET,
+      },
+      link: [{ relation: SECRET, url: `${standIn.base}/Observation?name=${SECRET}` }],
+      signature: { who: { display: SECRET } },
+    },
+    searchset([
+      {
+        ...{ fullUrl: `${standIn.base}/Observation/o1`, resource: observation('o1', 'Patient/p1'), id: SECRET },
+        ...{ search: { mode: 'match', extension: [{ url: SECRET }] }, link: [{ relation: 'next', url: SECRET }] },
+        ...{ request: { method: 'PUT', url: `Observation/o1?${SECRET}`, ifMatch: SECRET } },
+        response: { status: `200 ${SECRET}`, etag: SECRET, lastModified: SECRET, location: SECRET, outcome: theirs[0] },
+      },
+    ]),
+    {
+      ...searchset([
+        {
+          ...{ fullUrl: `${standIn.base}/Patient/p1`, resource: { ...patient('p1'), name: [] } },
+          ...{ request: { method: 'PUT', url: `Patient?name=${SECRET}` } },
+          response: {
+            status: `200 ${SECRET}`,
+            etag: `W/"${SECRET} Yilmaz"`,
+            lastModified: `${SECRET}`,
+            outcome: theirs[0],
+          },
+        },
+        {
+          request: { method: 'DELETE', url: `Patient/${SECRET}` },
+          response: { status: `204 ${SECRET}`, etag: `W/"${SECRET} Yilmaz"`, lastModified: SECRET },
+        },
+      ]),
+      type: 'history',
+    },
+    { ...observation('o1', 'Patient/p1'), contained: [theirs[1]] },
+    { ...observation('o1', 'Patient/p1'), meta: { versionId: `${SECRET} Yilmaz` } },
+    {
+      ...observation('o1', 'Patient/p1'),
+      meta: { versionId: '1', lastUpdated: SECRET },
+      note: [{ text: SECRET }],
+      subject: null,
+    },
   ];
+  const words = {
+    ...{
+      location: `${standIn.base}/Observation/${SECRET}/_history/1`,
+      'content-location': SECRET,
+      etag: `W/"${SECRET}"`,
+    },
+    ...{ 'last-modified': SECRET, warning: `199 - "${SECRET}"`, link: `<${SECRET}>; rel=next`, 'x-patient': SECRET },
+  };
+  const granular = gateway.token({ scope: 'patient/Observation.rs?code=y', patient: 'p1' });
   const change = observation('o1', 'Patient/p1');
   const { id: _id, ...creation } = change;
   const batch = (url: string) => ({
@@ -475,7 +539,7 @@ test('FHR-2 whatever the server answers instead, no operation shows another pati
     type: 'batch',
     entry: [{ request: { method: 'GET', url } }],
   });
-  const operations: (() => Promise<{ status: number; text: string }>)[] = [
+  const operations: (() => Promise<Answer>)[] = [
     ...[
       '/Patient/p1',
       '/Patient/p1/_history/1',
@@ -485,6 +549,12 @@ test('FHR-2 whatever the server answers instead, no operation shows another pati
       '/Patient?_revinclude=Observation:patient',
       '/Patient/p1/$everything',
     ].map((path) => () => gateway.get(path, own)),
+    () =>
+      gateway.send('POST', '/Observation/_search', own, 'code=x', {
+        'content-type': 'application/x-www-form-urlencoded',
+      }),
+    () => gateway.get('/Observation?code=x', granular),
+    () => gateway.get('/Observation/o1', granular),
     () => gateway.send('POST', '/Observation', own, creation),
     () => gateway.send('PUT', '/Observation/o1', own, change),
     () => gateway.send('DELETE', '/Observation/o1', own),
@@ -495,12 +565,27 @@ test('FHR-2 whatever the server answers instead, no operation shows another pati
     () => gateway.send('POST', '', own, batch('Patient/p1')),
     () => gateway.send('POST', '', own, batch('Observation?code=x')),
   ];
+  const mine: Readonly<Record<string, object>> = {
+    '/r4/Patient/p1': { ...patient('p1'), name: [] },
+    '/r4/Observation/o1': { ...observation('o1', 'Patient/p1'), meta: { versionId: '1' } },
+  };
   for (const lie of lies) {
-    for (const status of [200, 201, 400, 409]) {
-      answer = (response) => fhir(response, lie, status);
+    // Also by one who answers rightly what is asked first.
+    for (const [status, isFirstRight] of [
+      [200, false],
+      [201, false],
+      [400, false],
+      [200, true],
+    ] as const) {
+      answer = (response, url, method) => {
+        for (const [name, value] of Object.entries(words)) response.setHeader(name, value);
+        fhir(response, (isFirstRight && method === 'GET' && mine[url]) || lie, status);
+      };
       for (const operation of operations) {
-        const { text } = await operation();
-        assert.ok(!text.includes(SECRET), `${operations.indexOf(operation)} ${JSON.stringify(lie)} ${text}`);
+        const { text, headers } = await operation();
+        const what = `${operations.indexOf(operation)} ${status} ${isFirstRight} ${JSON.stringify(lie)} ${text}`;
+        assert.ok(!text.includes(SECRET), what);
+        assert.ok(![...headers.values()].join().includes(SECRET), what);
       }
     }
   }

@@ -348,6 +348,122 @@ test('FHR-3 a transaction finds by conditions what its caller may find', async (
   assert.deepEqual(statuses(await transaction(all, [remove('Patient?identifier=t1')])), ['204']);
 });
 
+test('FHR-3 what an entry depends on holds in front of the server as at the server itself, alone or with others', async () => {
+  const system = 'urn:oid:2.999.9';
+  const changed = [{ op: 'add', path: '/active', value: true }];
+  const here = (id: string, more: object = {}) => ({
+    resourceType: 'Patient',
+    identifier: [{ system, value: id }],
+    ...more,
+  });
+  /** Of a patient of version 2, whose identifier no other has; two others share one. */
+  const cases: readonly (readonly [name: string, asked: (id: string) => Asked])[] = [
+    ...['W/"2"', 'W/"1"', '*'].flatMap((version) => {
+      const headers = { 'if-match': version };
+      return [
+        [`PUT ${version}`, (id) => ({ method: 'PUT', url: `Patient/${id}`, resource: here(id, { id }), headers })],
+        [
+          `PUT ${version} of none`,
+          (id) => ({ method: 'PUT', url: `Patient/${id}-no`, resource: { ...here(id), id: `${id}-no` }, headers }),
+        ],
+        [`PATCH ${version}`, (id) => ({ method: 'PATCH', url: `Patient/${id}`, resource: changed, headers })],
+        [`DELETE ${version}`, (id) => ({ method: 'DELETE', url: `Patient/${id}`, headers })],
+        [`DELETE ${version} of none`, (id) => ({ method: 'DELETE', url: `Patient/${id}-no`, headers })],
+      ] as const satisfies readonly (readonly [string, (id: string) => Asked])[];
+    }),
+    ...(
+      [
+        ['one', ''],
+        ['none', '-no'],
+        ['several', '-many'],
+      ] as const
+    ).flatMap(([found, end]) => {
+      const search = (id: string) => `identifier=${system}|${id}${end}`;
+      const other = { system: 'urn:x', value: 'x' };
+      return [
+        [
+          `POST unless ${found}`,
+          (id) => ({
+            method: 'POST',
+            url: 'Patient',
+            resource: { resourceType: 'Patient', identifier: [other] },
+            headers: { 'if-none-exist': search(id) },
+          }),
+        ],
+        [`PUT where ${found}`, (id) => ({ method: 'PUT', url: `Patient?${search(id)}`, resource: here(id) })],
+        [`PATCH where ${found}`, (id) => ({ method: 'PATCH', url: `Patient?${search(id)}`, resource: changed })],
+        [`DELETE where ${found}`, (id) => ({ method: 'DELETE', url: `Patient?${search(id)}` })],
+      ] as const satisfies readonly (readonly [string, (id: string) => Asked])[];
+    }),
+    [
+      'PUT if there is none',
+      (id) => ({ method: 'PUT', url: `Patient/${id}`, resource: here(id, { id }), headers: { 'if-none-match': '*' } }),
+    ],
+    [
+      'PUT of none if there is none',
+      (id) => ({
+        method: 'PUT',
+        url: `Patient/${id}-no`,
+        resource: { ...here(id), id: `${id}-no` },
+        headers: { 'if-none-match': '*' },
+      }),
+    ],
+  ];
+  const direct: typeof gateway.send = async (method, path, bearer, body, headers = {}) => {
+    const response = await fetch(server.base + path, {
+      method,
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/fhir+json', ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+  const doors = [
+    ['server', direct, server.everything],
+    ['gateway', gateway.send, all],
+  ] as const;
+  const shapes = {
+    alone: (asked: Asked, send: typeof direct, bearer: string) =>
+      send(asked.method, `/${asked.url}`, bearer, asked.resource, {
+        ...asked.headers,
+        ...(asked.method === 'PATCH' && { 'content-type': PATCH }),
+      }),
+    batch: (asked: Asked, send: typeof direct, bearer: string) =>
+      send('POST', '', bearer, { resourceType: 'Bundle', type: 'batch', entry: [asEntry(asked)] }),
+    transaction: (asked: Asked, send: typeof direct, bearer: string) =>
+      send('POST', '', bearer, { resourceType: 'Bundle', type: 'transaction', entry: [asEntry(asked)] }),
+  };
+  let number = 0;
+  for (const [name, askedOf] of cases) {
+    const outcomes: Record<string, unknown> = {};
+    for (const [door, send, bearer] of doors) {
+      for (const [shape, ask] of Object.entries(shapes)) {
+        if (door === 'server' && shape !== 'alone') continue;
+        number += 1;
+        const id = `depends-${number}`;
+        for (const turn of [0, 1])
+          await direct('PUT', `/Patient/${id}`, server.everything, here(id, { id, active: turn === 1 }));
+        for (const more of name.endsWith('several') ? ['a', 'b'] : []) {
+          const twin = here(`${id}-many`, { id: `${id}-${more}` });
+          await direct('PUT', `/Patient/${id}-${more}`, server.everything, twin);
+        }
+        const answer = await ask(askedOf(id), send, bearer);
+        const [entry] = answer.body?.entry ?? [];
+        const after = await direct('GET', `/Patient/${id}/_history`, server.everything);
+        const status = Number(entry?.response.status.slice(0, 3) ?? answer.status);
+        outcomes[`${door} ${shape}`] = [status, after.body.total];
+      }
+    }
+    const [expected] = Object.values(outcomes);
+    for (const [way, outcome] of Object.entries(outcomes)) assert.deepEqual(outcome, expected, `${name}, ${way}`);
+  }
+});
+
 test('FHR-3 a transaction reads what it changed, with its numbers as they were written', async () => {
   const id = randomUUID();
   const bundle = { resourceType: 'Bundle', type: 'transaction' };

@@ -93,11 +93,11 @@ export async function medplumFlow(origin: string, bearer: string): Promise<void>
   const entry = [id, 'nobody-at-all'].map((one) => ({ request: { method: 'GET' as const, url: `Patient/${one}` } }));
   const answers = await client.executeBatch({ resourceType: 'Bundle', type: 'batch', entry });
   assert.deepEqual(
-    answers.entry?.map(({ response }) => response?.status.slice(0, 3)),
+    answers.entry?.map(({ response }: Json) => response.status.slice(0, 3)),
     ['200', '404'],
   );
   assert.deepEqual(
-    (await client.readPatientEverything(id)).entry?.map(({ resource }) => resource?.id),
+    (await client.readPatientEverything(id)).entry?.map(({ resource }: Json) => resource.id),
     [id],
   );
   for (const one of [made, ...others]) {
