@@ -295,10 +295,13 @@ describe('every door of the server', () => {
         'localhost.evil.example',
         'evil.example.',
         'localhost@evil.example',
+        // Anybody on the network may answer for such a name (RFC 6762).
+        'machine.local',
       ];
       for (const host of strangers) assert.equal(await statusOf(port, some, host), 421, host);
       const own = [
         'localhost',
+        '',
         'LOCALHOST.:1',
         'app.localhost',
         '127.0.0.1',

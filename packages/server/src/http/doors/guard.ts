@@ -178,7 +178,8 @@ const OWN_NAME =
  * (DNS rebinding); the browser then takes the server for a part of the stranger's site, but still says that name.
  */
 function isOwnName(host: string | undefined): boolean {
-  return host === undefined || OWN_NAME.test(host);
+  // Programs without a name for the server say none (RFC 9110 section 7.2); a browser always does.
+  return host === undefined || host === '' || OWN_NAME.test(host);
 }
 
 const REFUSED = {
