@@ -177,6 +177,26 @@ test('SUB-7 answers to events are read as they come, however many events were se
   sockets.end();
 });
 
+test('SUB-7 many peers are pinged some at a time: what others ask comes in between, and every peer is pinged once a round', async () => {
+  const { sockets, join, passSecond } = server(1_000);
+  const pinged = new Map<Channel, number>();
+  for (let n = 0; n < 170; n++) {
+    const { channel } = await join();
+    Object.assign(channel, { probe: () => pinged.set(channel, (pinged.get(channel) ?? 0) + 1), heard: true });
+  }
+  for (let round = 1; round <= 3; round++) {
+    for (const channel of pinged.keys()) Object.assign(channel, { heard: true });
+    const before = [...pinged.values()].reduce((all, count) => all + count, 0);
+    const passed = passSecond();
+    const atOnce = [...pinged.values()].reduce((all, count) => all + count, 0) - before;
+    assert.ok(atOnce > 0 && atOnce <= 50, `${atOnce} in one turn`);
+    await passed;
+    assert.equal(pinged.size, 170);
+    for (const count of pinged.values()) assert.equal(count, round);
+  }
+  sockets.end();
+});
+
 test('ERR-8 a peer that is asked for a sign of life has given one with a pong or a ping, and with no end of its connection', async () => {
   for (const [what, opcode] of [
     ['a pong', 10],
