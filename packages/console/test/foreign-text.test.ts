@@ -1,7 +1,7 @@
 /** What others wrote is shown as text, in its place, and can be read whole, wherever it is shown. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Frame, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import type {
   ConformanceReport,
   ConformanceRun,
@@ -9,6 +9,7 @@ import type {
   ReportChange,
   ReportChanges,
 } from '../src/conformance/wire.ts';
+import { broken } from './broken.ts';
 import { OtherApp, RawSubscriber } from './raw-subscriber.ts';
 import { run, Stage } from './stage.ts';
 
@@ -149,36 +150,6 @@ before(async () => {
   stage.provoked.push(/ERR_/);
 });
 after(() => stage.close());
-
-/** Where a text does not keep to its place, is cut without a way to see the whole, or was taken for more than text. */
-function broken(where: Page | Frame): Promise<readonly string[]> {
-  return where.evaluate(() => {
-    const found = new Set<string>();
-    if ('broken' in window) found.add('a script ran');
-    if (document.querySelectorAll('img[src="x"], script:not([src])').length > 0)
-      found.add('markup was taken for markup');
-    if (document.documentElement.scrollWidth > innerWidth) found.add('the page is wider than the window');
-    for (const element of document.querySelectorAll<HTMLElement>('body *')) {
-      if (
-        !element.checkVisibility() ||
-        element.matches('pre, pre *, details > [tabindex] *, input, textarea, select, option, svg *, iframe')
-      )
-        continue;
-      const { width, height, right } = element.getBoundingClientRect();
-      const says = `${element.tagName} ${Math.round(width)} × ${Math.round(height)} "${element.textContent?.slice(0, 30)}"`;
-      const hasText = [...element.childNodes].some(
-        (node) => node.nodeType === 3 && (node.nodeValue ?? '').trim().length > 60,
-      );
-      if (hasText && height > 300) found.add(`high: ${says}`);
-      if (hasText && width > 30 && right > innerWidth + 1) found.add(`outside: ${says}`);
-      const { overflow, overflowX } = getComputedStyle(element);
-      const isCut = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 3;
-      const isClipped = overflow !== 'visible' && !/auto|scroll/.test(overflowX) && width > 2;
-      if (isCut && isClipped && element.textContent?.trim() && !element.closest('[title]')) found.add(`cut: ${says}`);
-    }
-    return [...found];
-  });
-}
 
 async function unbroken(page: Page, place: string): Promise<void> {
   for (const width of [1280, 390]) {

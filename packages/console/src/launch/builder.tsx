@@ -1,13 +1,14 @@
 /** Launches made to order: who, what, and which faults; the whole of it is in the page's address. */
 import { Button, Group, NativeSelect, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { ApiError, type App, get, type SimulationOffer, type Told, told } from '../api.ts';
 import { useApps } from '../apps/app-list.ts';
 import { webAddressProblem } from '../apps/metadata.ts';
 import { openWindow } from '../apps/run.ts';
 import { serverUrl } from '../base.ts';
 import type { EhrSession } from '../ehr/session.ts';
+import { ForeignText } from '../foreign-text.tsx';
 import { appWords } from '../language/app-words.ts';
 import { t } from '../language/language.ts';
 import { navigate, useQueryText } from '../router.tsx';
@@ -149,8 +150,10 @@ export default function LaunchBuilder({ session }: { session: EhrSession }) {
   const choice = choiceOf(plan, apps.data, offer.data);
   const { launchable, byAddress, app, unknown } = choice;
   const problems = problemsOf(plan, choice);
-  const problemAt = (field: keyof Plan): string | undefined =>
-    tried || plan[field] !== '' ? problems[field] : undefined;
+  const problemAt = (field: keyof Plan): ReactNode => {
+    const said = tried || plan[field] !== '' ? problems[field] : undefined;
+    return said === undefined ? undefined : <ForeignText text={said} />;
+  };
   const name = byAddress ? t('launch.theApp') : app && appWords(app.name);
   const isBackend = plan.kind === 'backend';
   const lacksPatient = isForPatient(plan) && plan.patient === '';

@@ -1,5 +1,6 @@
 /** The client of an app that is registered nowhere: the launch says what it is, and it is held to that. */
 import { NativeSelect, Textarea, TextInput } from '@mantine/core';
+import type { ReactNode } from 'react';
 import { t } from '../language/language.ts';
 import pageStyles from '../ui/page.module.css';
 import textStyles from '../ui/text.module.css';
@@ -51,7 +52,7 @@ export function ClientFields({
   plan,
   change,
   problems,
-}: PlanPartProps & { problems: (field: keyof Plan) => string | undefined }) {
+}: PlanPartProps & { problems: (field: keyof Plan) => ReactNode }) {
   const isBackend = plan.kind === 'backend';
   const types = isBackend ? (['asymmetric'] as const) : DECLARED_CLIENT_TYPES;
   return (

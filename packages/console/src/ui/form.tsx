@@ -2,6 +2,7 @@
 import { Button, Group } from '@mantine/core';
 import { type FormEvent, type ReactNode, type SyntheticEvent, useState } from 'react';
 import { type Told, told } from '../api.ts';
+import { ForeignText } from '../foreign-text.tsx';
 import { t } from '../language/language.ts';
 import styles from './form.module.css';
 import { Alert, ToldText } from './problem.tsx';
@@ -60,7 +61,9 @@ export function useForm<F extends object>(options: FormOptions<F>): Form<F> {
 
   function problem(field: keyof F): ReactNode {
     if (refusal?.field === field) return <ToldText {...refusal.told} />;
-    return tried || touched.has(field) ? problems[field] : undefined;
+    const said = tried || touched.has(field) ? problems[field] : undefined;
+    // It may name what was entered, which is as long as the person likes.
+    return said === undefined ? undefined : <ForeignText text={said} />;
   }
 
   async function submit(element: HTMLFormElement): Promise<void> {
