@@ -167,7 +167,7 @@ export class Person {
     let at = page;
     while (at.url.startsWith(this.origin)) {
       assert.equal(at.status, 200, at.text);
-      const title = /<title>([^<·]*)/.exec(at.text)?.[1]?.trim() ?? '';
+      const title = /<title>([^<&]*)/.exec(at.text)?.[1]?.trim() ?? '';
       assert.ok(titles.length < 10, titles.join());
       titles.push(title);
       at = await this.#answer(at, title, choices);
