@@ -15,7 +15,7 @@ function numbers(): () => number {
 
 const four = (): Placed => ({ publishedAt: 0, subscribers: new Map([[0, 4]]) });
 
-test('an event that meets nobody takes as long as its steps', () => {
+test('an event that waits for no other takes as long as its steps', () => {
   const deployment = { nodes: 1, shards: 1, costs: COSTS, place: four };
   const { p50, p99, nodeCpu, reached } = simulate(deployment, { perSecond: 0.1 }, 1000, numbers());
   const steps = 4 * 0.1 + 0.2 + 4 * 0.01 + 0.05 + 1;

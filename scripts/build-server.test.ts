@@ -83,7 +83,7 @@ test('the built server does what the sources do, with its files, its threads and
   assert.equal(code, 0);
 });
 
-test('a server that was just started keeps neither what nobody has used nor what only its start needed', async (t) => {
+test('a server that was just started keeps neither what was never used nor what only its start needed', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-built-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const main = await buildServer(join(folder, 'server'));

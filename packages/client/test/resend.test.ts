@@ -107,7 +107,7 @@ describe('2.6 a context change that was not followed', () => {
     assert.equal(subscriber.state.status, 'out-of-sync');
   });
 
-  it('waits while the Hub is away, and is then sent again before anything is taken for granted', async () => {
+  it('waits while the Hub does not answer, and is then sent again before anything is taken for granted', async () => {
     const { network, clock, sends, subscriber } = await refused();
     await clock.advance(15_000);
     assert.equal(sends(), 2);

@@ -367,7 +367,7 @@ describe('tokens', () => {
   });
 });
 
-it('watchers are told of changes in their order, also when one of them makes the next', async () => {
+it('watchers get changes in their order, also when one of them makes the next', async () => {
   const { network, clock, subscriber } = await joined();
   const seen: string[] = [];
   subscriber.onState(({ status }) => {
@@ -645,7 +645,7 @@ describe('SyncErrors', () => {
     assert.ok(!hub.answers.some((one) => one.id === 'following'));
   });
 
-  it('ERR-8 SUB-11 a SyncError of while it was away is over where the Hub says afterwards that all follow', async () => {
+  it('ERR-8 SUB-11 a SyncError from the time of a lost connection is over where the Hub says afterwards that all follow', async () => {
     const { network, hub, clock, subscriber } = await joined();
     const tell = (...context: ContextElement[]) => hub.tellFollowing(context, clock.now());
     tell();
@@ -884,7 +884,7 @@ describe('losing the connection', () => {
     assert.equal(held(subscriber), hub.truth());
   });
 
-  it('is back within a second of a Hub that was away for a while', async () => {
+  it('is back within a second of the return of a Hub that had been down for a while', async () => {
     for (const away of [100, 700, 1500, 3000]) {
       const { network, clock, subscriber } = await joined();
       await clock.advance(10_000);
@@ -897,7 +897,7 @@ describe('losing the connection', () => {
     }
   });
 
-  it('waits longer and longer, never longer than told', async () => {
+  it('waits longer and longer, up to the given limit', async () => {
     const { network, clock } = await joined({ maxBackoff: 3000 });
     network.down();
     const before = network.requests.length;

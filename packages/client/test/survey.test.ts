@@ -71,7 +71,7 @@ describe('a survey before a change', () => {
     assert.ok(done - second < 100, `${done - second} ms`);
   });
 
-  it('that the Hub does not pass on is an error, and so is known to have asked nobody', async () => {
+  it('that the Hub does not pass on is an error, so its sender knows that no application was asked', async () => {
     const { network, subscribers } = await session(['EHR']);
     network.httpFault = () => ({ status: 403, body: 'not allowed' });
     const survey = subscribers[0]?.survey(patient);

@@ -160,7 +160,7 @@ test('a Hub that one check brings down fails that check alone, where it comes ba
   );
 });
 
-test('where it does not come back, the checks that it went away in fail and the rest are skipped', async () => {
+test('where it does not come back, the checks during which it stopped fail and the rest are skipped', async () => {
   const report = await testFragile(false);
   const failed = report.results.filter(({ verdict }) => verdict === 'fail');
   assert.ok(failed.some(({ id }) => id === 'subscribe-without-topic'));

@@ -135,7 +135,7 @@ test('a restart by hand is asked for once, and a person who says no is taken at 
   assert.match(alone.err, /^--restart-by-hand needs a person at a terminal/);
 });
 
-test('nobody at the address is one line, and exit code 3', async () => {
+test('an address that does not answer gives one line, and exit code 3', async () => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

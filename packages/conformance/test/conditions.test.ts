@@ -50,7 +50,7 @@ test('without that a self-signed certificate stops the run, and the reason says 
   assert.deepEqual(report.counts, { pass: 0, fail: 1, warning: 0, skip: 1 });
 });
 
-test('a slow Hub passes once the suite is told how slow it is', async () => {
+test('a slow Hub passes once the suite is given how slow it is', async () => {
   const patience = { timeoutMs: 100, settleMs: 10, only: ['subscribe-accepted', 'confirmation-*', 'broadcast-*'] };
   const hurried = await testThrough({ delayMs: 200 }, patience);
   assert.ok(hurried.counts.fail > 0, 'too slow for the waiting time');

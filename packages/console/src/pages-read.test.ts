@@ -65,7 +65,7 @@ test('HZ-14 what is shown is of the question that was asked last, in whatever or
   assert.deepEqual(pages.state.get(), { of: 'c', pages: [{ number: 1 }], isReading: false });
 });
 
-test('a failure is told, keeps what is known, and ends with the next answer', async () => {
+test('a failure is shown, keeps what is known, and ends with the next answer', async () => {
   const { pages, answer, fail } = slowServer(2);
   void pages.ask('a');
   await fail(0);

@@ -39,7 +39,7 @@ async function registerForm(page: Page): Promise<void> {
   await page.getByRole('heading', { name: 'Register an app' }).waitFor();
 }
 
-test('REG-1 what is typed wrong is told next to its field; a secret is shown once; Run launches the app', async (t) => {
+test('REG-1 an error of what is typed is shown next to its field; a secret is shown once; Run launches the app', async (t) => {
   const app = await foreignApp();
   t.after(() => app.close());
   const page = await stage.person(/Administrator/);
@@ -86,7 +86,7 @@ test('REG-1 what is typed wrong is told next to its field; a secret is shown onc
   await page.context().close();
 });
 
-test('AUT-3 an app that nobody answers for is told of where it was run, with what to look at', async () => {
+test('AUT-3 an app whose address does not answer is reported where it was run, with what to look at', async () => {
   const page = await stage.browser();
   await page.clock.install();
   await page.goto(stage.origin);
@@ -274,7 +274,7 @@ test('LAU-1 apps without SMART show what to run, and launches bring a ticket for
   await page.context().close();
 });
 
-test('nothing was complained of', () => {
+test('no page reported an error', () => {
   const expected = /\b(400|403)\b/;
   assert.deepEqual(
     stage.complaints.filter((text) => !expected.test(text)),

@@ -183,7 +183,7 @@ async function follow(hubUrl: string, topic: string, token: string): Promise<Web
   return socket;
 }
 
-test('an application is told which Hub to join, and a person says in the page what it shows', async () => {
+test('an application gets the Hub to join, and a person says in the page what it shows', async () => {
   const page = await conformancePage();
   await page.getByLabel('An application: the suite plays its Hub').check();
   await page.getByLabel('Name of the application').fill('Small');
@@ -238,7 +238,7 @@ test('the suite is for administrators', async () => {
   await page.context().close();
 });
 
-test('nothing was complained of', () => {
+test('no page reported an error', () => {
   const expected = /^403 GET .*\/api\/console\/conformance/;
   assert.deepEqual(
     stage.complaints.filter((text) => !expected.test(text)),

@@ -231,7 +231,7 @@ test('HZ-4 HZ-15 a note outlives the closing of its patient, who is not shown an
   await page.context().close();
 });
 
-test('nothing was complained of, and nobody else was asked for anything', () => {
+test('no page reported an error, and no other server was asked for anything', () => {
   assert.deepEqual(stage.complaints, []);
   assert.deepEqual(stage.strangers, []);
 });

@@ -51,7 +51,7 @@ test('a link lets another person in, to follow only, until it is withdrawn', asy
   await guest.getByRole('alert').filter({ hasText: 'It did not work' }).waitFor();
 });
 
-test('who takes part is told so, and a link that nobody made lets nobody in', async () => {
+test('a guest sees that they take part, and an invented link lets no one in', async () => {
   const host = await stage.person(/Tomas Lindqvist/);
   await host.goto(`${stage.origin}/guests`);
   await host.getByLabel('To follow only').uncheck();

@@ -380,7 +380,7 @@ test('HZ-15 what cannot be loaded or drawn takes no unsaved note with it', async
   await page.context().close();
 });
 
-test('HZ-2 an application that did not follow keeps nobody from being green once it follows a later context, or leaves', async () => {
+test('HZ-2 an application that did not follow no longer keeps others from being green once it follows a later context, or leaves', async () => {
   const page = await stage.person(/Mei Tanaka/);
   const raw = await RawSubscriber.join(page, 'Desktop PACS', PATIENTS, follows);
   await openPatient(page, /Priya Raman/);
@@ -497,7 +497,7 @@ function turned(body: Locator, type: 'pagehide' | 'pageshow'): Promise<string> {
   }, type);
 }
 
-test('HZ-2 HZ-4 a page that the browser keeps in its memory shows nobody, and comes back to who is open', async () => {
+test('HZ-2 HZ-4 a page that the browser keeps in its memory shows no patient, and comes back to the one that is open', async () => {
   const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Amara Diallo/);
   const apps = [await run(page, 'Image viewer'), await run(page, 'Report writer')];
@@ -828,7 +828,7 @@ test('HZ-9 HZ-10 HZ-11 a report has one content everywhere, its numbers as they 
   await page.context().close();
 });
 
-test('HZ-12 one user has one session however the name is written, and a name that nobody has finds none', async () => {
+test('HZ-12 one user has one session however the name is written, and an unknown name finds none', async () => {
   const page = await stage.person(/Lena Okafor/);
   await openPatient(page, /Amara Diallo/);
   const other = await OtherApp.of(page);
@@ -953,7 +953,7 @@ test('HZ-18 the EHR answers 200 when the patient is on the screen, and not befor
   await page.context().close();
 });
 
-test('nothing was complained of, and nobody else was asked for anything', () => {
+test('no page reported an error, and no other server was asked for anything', () => {
   assert.deepEqual(stage.complaints, []);
   assert.deepEqual(stage.strangers, []);
 });

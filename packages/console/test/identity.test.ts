@@ -99,6 +99,6 @@ test('HZ-6 names of sixty characters are whole in strip, tab, dialog and samples
   await page.context().close();
 });
 
-test('nothing was complained of', () => {
+test('no page reported an error', () => {
   assert.deepEqual(stage.complaints, []);
 });

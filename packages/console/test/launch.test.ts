@@ -123,7 +123,7 @@ test('an address that asks for what is not here says so, and launches nothing el
   await page.context().close();
 });
 
-test('with client checks off an app that nobody registered is launched, and the pages say so', async (t) => {
+test('with client checks off an unregistered app is launched, and the pages say so', async (t) => {
   const app = await ServerApp.open();
   t.after(() => app.close());
   const page = await stage.person(/Lena Okafor/);
@@ -191,7 +191,7 @@ const SHOWN = {
   'denied-subscription': 'Simulated: the subscription is denied',
 } as const;
 
-test('simulated faults: whoever launches is told, at whichever stage it stops', async () => {
+test('simulated faults: the person who launches sees at which stage it stops', async () => {
   const page = await stage.person(/Tomas Lindqvist/);
   for (const [fault, said] of Object.entries(SHOWN)) {
     await plan(page, `kind=ehr&app=sample-viewer&patient=amara-diallo&faults=${fault}`);
@@ -257,7 +257,7 @@ test('patients and users are searched for, and a patient launches for themselves
   await page.context().close();
 });
 
-test('a backend service is told where it gets its token, and for which client', async () => {
+test('a backend service sees where it gets its token, and for which client', async () => {
   const page = await stage.person(/Lena Okafor/);
   await plan(
     page,

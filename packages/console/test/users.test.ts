@@ -146,7 +146,7 @@ test('REG-4 ending sessions, a new password, suspending and deleting take hold w
   await admin.context().close();
 });
 
-test('REG-4 nobody but an administrator sees the users, and nobody locks themselves out', async () => {
+test('REG-4 only an administrator sees the users, and administrators cannot lock themselves out', async () => {
   const lena = await stage.person(/Lena Okafor/);
   assert.equal(await lena.getByRole('link', { name: 'Users', exact: true }).count(), 0);
   await lena.goto(`${stage.origin}/users`);

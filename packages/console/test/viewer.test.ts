@@ -183,6 +183,6 @@ test('HZ-1 until the studies of a patient are read no others stand below their n
   await page.context().close();
 });
 
-test('nothing was complained of', () => {
+test('no page reported an error', () => {
   assert.deepEqual([stage.complaints, stage.strangers], [[], []]);
 });

@@ -147,7 +147,7 @@ test('FHR-3 pages after the first read on from where they start, and keep the fi
   assert.equal(untold.total, undefined);
 });
 
-test('FHR-2 a remembered total is told to the token that it was counted for, nobody else', async () => {
+test('FHR-2 a remembered total is given only to the token that it was counted for', async () => {
   const query = next(await searched('_count=10'))!;
   const own = await searched(query, caller('patient/*.rs', 'p3'));
   assert.equal(own.total, EACH);
@@ -518,7 +518,7 @@ test('FHR-6 a picker reads a page of patients, however many there are, and its p
   assert.deepEqual(await service.patients('nobody'), { patients: [] }, 'all of the record was searched');
 });
 
-test('FHR-6 a picker says that nobody is there only when the whole record was searched', async (t) => {
+test('FHR-6 a picker says that there is no patient only when the whole record was searched', async (t) => {
   const text = 'x'.repeat(1024 * 1024);
   const large = Array.from({ length: 18 }, (_, index) => named(index, 'Large', { implicitRules: text }));
   const service = await serviceOf(t, [...large, named(18, 'Last')]);

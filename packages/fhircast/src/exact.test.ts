@@ -157,7 +157,7 @@ describe('PUB-6 a text that is not read', () => {
     assert.equal(code('{"a":{"b":1},"c":[{"b":1},{"b":1}],"d":"\\"b\\":1,\\"b\\":2"}'), 'read');
   });
 
-  it('is told from every text that has none twice', () => {
+  it('is distinguished from every text that has none twice', () => {
     fc.assert(
       fc.property(jsonText, (text) => {
         fc.pre(!text.includes('__proto__'));

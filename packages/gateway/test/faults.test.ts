@@ -409,7 +409,7 @@ test('FHR-3 the server’s words reach only who may see everything of the type',
   assert.ok(!(await gateway.send('POST', '/Observation', own, { ...body, id: undefined })).text.includes(SECRET));
 });
 
-test('FHR-3 the server’s words about its own code, files and addresses reach nobody', async () => {
+test('FHR-3 the server’s words about its own code, files and addresses are not passed on', async () => {
   for (const words of [
     'java.lang.NullPointerException: boom',
     'TypeError: undefined is not a function',
@@ -623,7 +623,7 @@ test('FHR-3 a server that is not of R4, or says nothing of itself, is not asked 
   }
 });
 
-test('FHR-3 a server that only ever says that it goes on keeps nobody waiting longer than one that is silent', async () => {
+test('FHR-3 a server that sends only interim answers delays a request no longer than a silent one', async () => {
   for (const [status, expected] of [
     [102, 504],
     [103, 502],

@@ -191,7 +191,7 @@ test('DIS-4 search parameters that the server has for all types count for each',
   assert.deepEqual(body.rest[0].searchParam, [{ name: '_tag' }]);
 });
 
-test('FHR-5 the server is told to refuse what it does not know, unless the client allows that it is left out', async () => {
+test('FHR-5 the server is asked to refuse what it does not know, unless the client allows that it is left out', async () => {
   await gateway.get('/Observation?code=x', own);
   assert.equal(asked.at(-1)?.prefer, 'handling=strict');
   await gateway.get('/Observation?code=x', own, { prefer: 'handling=lenient' });

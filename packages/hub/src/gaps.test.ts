@@ -355,7 +355,7 @@ describe('SUB-11 a gap is said, whatever was missed and however the subscriber i
     await gap.eachShowsWhatIs(['a logout']);
   });
 
-  it('SUB-11 an id that nobody knows', async (t) => {
+  it('SUB-11 an unknown id', async (t) => {
     const gap = await Gap.open(t);
     gap.dropSockets();
     await gap.happens();

@@ -187,7 +187,7 @@ test('TOK-6 what nodes of an older version tell is done', async () => {
   assert.deepEqual([nodes[1].seen, said], [['grant g'], []]);
 });
 
-test('TOK-6 where notices may have been missed, or cannot be told, that is no secret', async () => {
+test('TOK-6 notices that may have been missed or cannot be sent are reported', async () => {
   const time = new Time();
   const node = new Node(time, () => Promise.reject(new Error('away')));
   const ending = node.end(ENDED);

@@ -100,7 +100,7 @@ describe('health of an app', () => {
     );
   });
 
-  test('it is written some time after it happened, and when the store is away, later', async () => {
+  test('it is written some time after it happened, and later when the store does not answer', async () => {
     const clock = new SetClock();
     let away = true;
     const sometimes: RecordStore = Object.assign(Object.create(records) as RecordStore, {

@@ -448,7 +448,7 @@ describe('the configuration', () => {
     assert.throws(() => read(join(folder, 'none')), ConfigError);
   });
 
-  it('REG-2 has samples on loopback only, unless told', () => {
+  it('REG-2 has samples on loopback only, unless the setting says otherwise', () => {
     assert.equal(readConfig({ LOCKSTEP_HOST: '0.0.0.0' }).sampleData, false);
     assert.equal(readConfig({ LOCKSTEP_HOST: '0.0.0.0', LOCKSTEP_SAMPLE_DATA: 'on' }).sampleData, true);
     for (const host of ['localhost', '127.0.0.1', '127.9.9.9', '::1']) assert.ok(isLoopback(host), host);

@@ -53,7 +53,7 @@ test('SUB-7 an entry that leaves the server does not tell the endpoint', () => {
   assert.equal('subscription' in told && told.subscription, subscriptionName(subscription));
 });
 
-test('how long an answer took is told in whole ms', () => {
+test('how long an answer took is given in whole ms', () => {
   const observation = {
     kind: 'answered',
     subscription: 's',

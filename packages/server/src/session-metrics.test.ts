@@ -52,7 +52,7 @@ test('answers in another session do not count for an event of the same id', asyn
   assert.deepEqual(await timed(registry), { sum: 2, count: 1 });
 });
 
-test('an event that nobody gets is not waited for', async () => {
+test('an event without subscribers is not waited for', async () => {
   const registry = new Registry();
   const metrics = new SessionMetrics(registry);
   metrics.observe('topic', 1000, published('event'));

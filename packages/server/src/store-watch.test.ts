@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Clock } from '@lockstep/hub';
 import { StoreWatch } from './store-watch.ts';
 
-test('what begins and ends to be wrong with a store is told once each, and known in between', async () => {
+test('a failure of a store is logged once when it begins and once when it ends, and is known in between', async () => {
   let wrong: readonly string[] = [];
   let due: (() => void) | undefined;
   const clock: Clock = {

@@ -83,7 +83,7 @@ for (const proxy of BELOW_A_PATH) {
         assert.match(created.headers.get('location') ?? '', /^(https:\/\/localhost:\d+)?\/lockstep\/hub\/session\//);
       }));
 
-    it('an app is authorized through the pages, and is told addresses below the path', (t) =>
+    it('an app is authorized through the pages, and gets addresses below the path', (t) =>
       behind(t, proxy, async (publicUrl) => {
         const app = await App.register(publicUrl);
         const person = new Person(publicUrl);
@@ -94,7 +94,7 @@ for (const proxy of BELOW_A_PATH) {
   });
 }
 
-describe('below a path, where a proxy takes its path away', () => {
+describe('below a path, where a proxy removes its path', () => {
   it('requests, WebSockets and redirects find their way just as well', async () => {
     await withLockstep(
       async ({ port }) => {

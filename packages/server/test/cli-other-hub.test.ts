@@ -32,7 +32,7 @@ test("listen, publish and context work against another maker's Hub", async (t) =
   assert.equal(hub.subscriptions.size, 0, 'it has unsubscribed');
 });
 
-test('a Hub that wants another token, or none of ours, is told apart from one that is away', async (t) => {
+test('a Hub that refuses the token and a Hub that does not answer give different messages', async (t) => {
   const hub = await OtherHub.start();
   t.after(() => hub.close());
   const to = ['--hub', hub.url, '--topic', hub.topic];

@@ -278,7 +278,7 @@ test('SES-3 with several sessions a command asks which, and the newest has a wor
   assert.match(none.stderr, /there is no session/);
 });
 
-test('listen leaves its session when nobody reads it any more', async (t) => {
+test('listen leaves its session when its output is closed', async (t) => {
   const topic = await openSession('dr-lena-okafor');
   const other = Running.start(t, ['listen', '--topic', topic, '--name', 'other', '--json', ...at]);
   await other.find(inSync);
@@ -357,7 +357,7 @@ test('listen shows what publish publishes, and context what is open', async (t) 
   assert.equal((await lockstep(['context', '--topic', topic, ...at])).code, 4);
 });
 
-test('ERR-2 what listen is told to answer reaches the others as a SyncError', async (t) => {
+test('ERR-2 the answer given to listen as an option reaches the others as a SyncError', async (t) => {
   const topic = await openSession('dr-mei-tanaka');
   const watcher = Running.start(t, ['listen', '--topic', topic, '--name', 'Watcher', '--json', ...at]);
   const refusing = ['--answer', 'Patient-open=409', '--name', 'Refuser'];
@@ -368,7 +368,7 @@ test('ERR-2 what listen is told to answer reaches the others as a SyncError', as
   assert.match(context[0].resource.issue[0].diagnostics, /Refuser.*409/);
 });
 
-test('listen ends after the number of events it was told, or fails when they do not come', async (t) => {
+test('listen ends after the given number of events, or fails when they do not come', async (t) => {
   const topic = await openSession('dr-tomas-lindqvist');
   const one = Running.start(t, ['listen', '--topic', topic, '-e', 'Patient-open', '--count', '1', '--json', ...at]);
   await one.find(inSync);

@@ -203,7 +203,7 @@ test('REG-4 the first administrator chooses a password once, at whichever node',
   for (const node of [a, b]) assert.equal((await again.call(node, 'GET', 'sessions')).status, 200);
 });
 
-test('while Redis is away the console answers 503 and when to come back', async (t) => {
+test('while Redis does not answer, the console answers 503 with Retry-After', async (t) => {
   const { redis, a } = await twoNodes(t);
   const admin = await Person.signIn(a, { sample: 'admin' });
   assert.equal((await admin.call(a, 'GET', 'sessions')).status, 200);

@@ -133,7 +133,7 @@ test('PUB-4 a replica takes over from a Redis that died, with WAIT 1', async (t)
   });
 });
 
-test('PUB-4 a replica takes over from a Redis that nobody reached and that comes back, with WAIT 1', async (t) => {
+test('PUB-4 a replica takes over from a Redis that could not be reached and comes back later, with WAIT 1', async (t) => {
   const side = await Pair.start();
   await survives(t, { nodes: 2, side }, async (_, load) => {
     // There are two primaries for a time: neither accepts anything.

@@ -38,7 +38,7 @@ function judgedAfterCopy(
   return Object.fromEntries(found);
 }
 
-test('PUB-3, PUB-4 the comparison of histories counts what is missing, moved, forked or told differently, and nothing else', () => {
+test('PUB-3, PUB-4 the comparison of histories counts what is missing, moved, forked or different, and nothing else', () => {
   assert.deepEqual(judged(ALL, ALL), {});
   assert.deepEqual(judged(ALL, [open, first, other]), { lost: 1 });
   assert.deepEqual(judged([open, other], [open, other]), { lost: 4 }, 'accepted, and nobody got it');
@@ -49,7 +49,7 @@ test('PUB-3, PUB-4 the comparison of histories counts what is missing, moved, fo
   assert.deepEqual(judged(ALL, [open, first, another, other]), { differing: 1 });
 });
 
-test('PUB-3 what the Hub made for one subscriber is nothing that others have to be told', () => {
+test('PUB-3 what the Hub made for one subscriber need not reach others', () => {
   const question = told('o!seen.x.f', 'DiagnosticReport-open', 'v3');
   assert.deepEqual(judged(ALL, [open, first, second, question, other]), {});
   assert.deepEqual(judged([open, first, second, question, other], ALL), {});

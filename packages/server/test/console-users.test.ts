@@ -23,7 +23,7 @@ test('REG-4 users are for administrators who carry the CSRF value', () =>
     assert.equal((await admin.call('GET', 'users/mruiz')).status, 404);
   }));
 
-test('REG-4 an administrator adds a user, whose made password is told once and signs in', () =>
+test('REG-4 an administrator adds a user; the generated password is shown once, and the user signs in with it', () =>
   withLockstep(async ({ origin }) => {
     const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     const added = await admin.call('POST', 'users', MARTA);
@@ -123,7 +123,7 @@ test('REG-4 a new password, suspending, signing out and deleting end sign-ins an
     assert.equal((await admin.call('GET', 'users/mruiz')).status, 404);
   }));
 
-test('REG-4 nobody suspends, signs out or deletes themselves', () =>
+test('REG-4 administrators cannot suspend, sign out or delete themselves', () =>
   withLockstep(async ({ origin }) => {
     const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     for (const action of ['suspend', 'sign-out', 'password']) {

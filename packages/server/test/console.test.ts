@@ -84,7 +84,7 @@ test('one person has 64 live views open at once, whatever others have', () =>
     for (const socket of open) socket.terminate();
   }));
 
-test('what the console tells of subscriptions does not give their endpoints away', () =>
+test('what the console shows of subscriptions does not contain their endpoints', () =>
   withLockstep(async ({ origin, hub }) => {
     const admin = await ConsolePerson.signIn(origin, { sample: 'admin' });
     const token = await json(admin.call('POST', 'token', {}));

@@ -136,7 +136,7 @@ it('participleNames: each side reads its own names', async () => {
   assert.equal((await old.event()).event['hub.event'], 'Patient-opened');
 });
 
-it("vendorEvents: a vendor's events reach the clients registered for them, and nobody else", async () => {
+it("vendorEvents: a vendor's events reach only the clients registered for them", async () => {
   const names = ['annotation-update', 'status-request'];
   const one = await speaking({ vendorEvents: names });
   const two = await speaking({ vendorEvents: names });
@@ -178,7 +178,7 @@ it('a registration with a dialect that there is not is refused', async () => {
   }
 });
 
-it('each dialect: what it cannot read is 400 with the dialect and the field, and reaches nobody', async () => {
+it('each dialect: what it cannot read is 400 with the dialect and the field, and reaches no subscriber', async () => {
   const plainEvents = { 'Patient-open': [], 'DiagnosticReport-close': [{ key: 'patient' }], 'Patient-opne': [] };
   const unfit: Readonly<Record<string, readonly [switches: Json, events: Readonly<Record<string, unknown[]>>]>> = {
     studyReports: [

@@ -128,7 +128,7 @@ test('PUB-4 a first start on a full disk waits for room, says so, and begins by 
   assert.equal((await hub.publish(await hub.session(), 'Patient-open', [patient('p1')])).status, 202);
 });
 
-test('a server that waits for room ends when it is told to', async (t) => {
+test('a server that waits for disk space ends on SIGTERM', async (t) => {
   const started = await firstStart(t);
   if (!started) return t.skip('this user may not mount a file system');
   const { lockstep, origins, ready } = started;

@@ -212,7 +212,7 @@ describe('vtk.js / OHIF cast client', () => {
     await plain.close();
   });
 
-  it('when its socket closes it subscribes again, and is told what is open', async () => {
+  it('when its socket closes it subscribes again, and receives what is open', async () => {
     const { token } = await withSecret({});
     const other = await HubClient.backend(origin);
     const topic = await other.session();

@@ -123,7 +123,7 @@ describe('WEB-2 calls', () => {
     assert.equal(there.requests.length, 1);
   });
 
-  it('give 0 where nobody listens, and where there is no such name', async (t) => {
+  it('give 0 where the port is closed, and where there is no such name', async (t) => {
     const there = await CallbackServer.start();
     const { url } = there;
     await there.close();
@@ -296,7 +296,7 @@ describe('WEB-4 callbacks that behave badly are bounded', () => {
     });
   }
 
-  it('a thousand that found nobody last time delay none that answers', async (t) => {
+  it('a thousand callbacks that did not answer last time do not delay those that answer', async (t) => {
     const hanging = await raw(t, () => undefined);
     const there = await server(t);
     const calls = callbacks(t);

@@ -397,7 +397,7 @@ describe('PUB publishing', () => {
     );
   });
 
-  it('PUB-6 bodies that are too large, malformed, absurdly deep or no UTF-8 are refused, and nobody else notices', async () => {
+  it('PUB-6 bodies that are too large, malformed, absurdly deep or no UTF-8 are refused, and others are not disturbed', async () => {
     const topic = await hub.session();
     const subscriber = await hub.subscribe(topic, '*');
     await subscriber.next();
@@ -604,7 +604,7 @@ describe('addresses', () => {
 });
 
 describe('CAP capabilities', () => {
-  it('CAP-1 are told without a token', async () => {
+  it('CAP-1 are given without a token', async () => {
     const response = await fetch(`${hubUrl}/.well-known/fhircast-configuration`);
     assert.match(response.headers.get('content-type') ?? '', /^application\/json/);
     const configuration = await json(response);

@@ -152,7 +152,7 @@ test('LAU-1 folder: a launch is dropped for a registered app, and its bridge sta
   assert.equal((await program.find(({ kind }) => kind === 'context')).id, 'p-folder');
 });
 
-test('LAU-1 folder: a launch that nobody took is gone at the next one', async () => {
+test('LAU-1 folder: a launch that was not used is gone at the next one', async () => {
   await driver.session(USER);
   const { app } = await register('file', '--scope', 'fhircast/*.*');
   const first = await launch(app.client_id);
@@ -198,7 +198,7 @@ test('LAU-1 ticket: whoever holds it follows, once', async (t) => {
   assert.equal(again.code, 4);
 });
 
-test('LAU-2 derived topic: an app that nobody launched finds its user’s session', async (t) => {
+test('LAU-2 derived topic: an app that was not launched finds its user’s session', async (t) => {
   const topic = await driver.session(USER);
   const key = join(folder, 'derived-key.json');
   const { app, topicSecret } = await register('derived', '--key-out', key);

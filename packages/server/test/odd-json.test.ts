@@ -509,7 +509,7 @@ describe('every route that is read', () => {
     }
   });
 
-  it('and leaves nobody else with another object', () => {
+  it('and changes no object of other requests', () => {
     assert.equal(({} as Json).polluted, undefined);
   });
 });

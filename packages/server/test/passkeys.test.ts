@@ -124,7 +124,7 @@ describe('REG-4 passkeys', () => {
     assert.equal((await json(wrong)).passkey, undefined);
   });
 
-  it('keep nobody at the same address waiting, however many sign in there at browsers that are not known', async () => {
+  it('do not delay others at the same address, however many sign in there at browsers that are not known', async () => {
     const { id, from, authenticator } = await withPasskey();
     for (let n = 0; n < 22; n += 1) {
       assert.equal((await show(authenticator.get(await asked(id, from)), from)).status, 200, `sign-in ${n}`);
@@ -191,7 +191,7 @@ describe('REG-4 passkeys', () => {
     assert.doesNotMatch(await first.page(), /<strong>B<\/strong>/);
   });
 
-  it('that are odd JSON are refused, and disturb nobody', async () => {
+  it('that are odd JSON are refused, and others are not disturbed', async () => {
     const { from } = await withPasskey();
     const odd: unknown[] = [
       null,
@@ -224,7 +224,7 @@ describe('REG-4 passkeys', () => {
     assert.ok(statuses.includes(429), statuses.join());
   });
 
-  it('keep nobody waiting for the junk of others, which is counted by its address', async () => {
+  it('are not delayed by the junk of others, which is counted by its address', async () => {
     const { id, from, authenticator } = await withPasskey();
     const junk = {
       'no JSON': 'x',

@@ -212,7 +212,7 @@ test('an EHR launch skips its pages too', async () => {
   assert.ok(asked.titles.includes('Allow access'));
 });
 
-test('a patient launches for themselves, from a portal or the app, and sees nobody else', async () => {
+test('a patient launches for themselves, from a portal or the app, and sees no other patient', async () => {
   const lena = await signedIn();
   const app = await App.register(origin, 'public');
   const there = app.at(at({ person: { kind: 'patient', id: 'kofi-mensah' } }));

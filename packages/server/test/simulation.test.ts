@@ -8,7 +8,7 @@ import { App, fhir, Person, REDIRECT, returned } from './person.ts';
 
 const SCOPE = 'openid fhirUser launch user/*.rs offline_access fhircast/*.*';
 
-test('with client checks off an app that nobody registered is let in, and asks for consent', () =>
+test('with client checks off an unregistered app is let in, and the user is asked for consent', () =>
   withLockstep(async ({ origin }) => {
     const lena = new Person(origin);
     await lena.signIn();

@@ -89,7 +89,7 @@ describe('several sessions of one person', () => {
     assert.equal((await app.redeem(code, verifier)).body['hub.topic'], b);
   });
 
-  it('SES-3 an app that may follow finds all sessions of its user, of nobody else', async () => {
+  it('SES-3 an app that may follow finds all sessions of its user, and none of other users', async () => {
     const { first, a, b } = await atTwoWorkstations('dr-mei-tanaka');
     const foreign = (await new Person(origin).signIn('dr-lena-okafor', 'elsewhere')).session_topic;
     const app = await App.register(origin);
@@ -117,7 +117,7 @@ describe('several sessions of one person', () => {
     assert.deepEqual([refused.status, await refused.text()], [missing.status, await missing.text()]);
   });
 
-  it('AUT-4 without a session one is opened; without a FHIRcast scope nobody is asked', async () => {
+  it('AUT-4 without a session one is opened; without a FHIRcast scope the user is not asked', async () => {
     const user = new Person(origin);
     const { session_topic: topic } = await user.signIn('admin');
     const ehr = await HubClient.backend(origin);

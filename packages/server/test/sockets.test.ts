@@ -84,7 +84,7 @@ describe('SUB-7 connecting', () => {
     assert.match(await refusal(subscriber.endpoint), /404/);
   });
 
-  it('a second time takes over; the first is closed normally and nobody is reported', async () => {
+  it('a second connection takes over; the first is closed normally and no error is reported', async () => {
     const topic = await hub.session();
     const watcher = await join(topic);
     const first = await join(topic);

@@ -203,7 +203,7 @@ describe('PUB-4 a request whose store fails', () => {
     assert.ok(met >= 40, `${met} steps met the failure`);
   });
 
-  it('AUT-4 is told on a page where a browser shows it, and as JSON to everybody else, at every page', async () => {
+  it('AUT-4 is a page for a browser and JSON for other clients, at every page', async () => {
     const { origin } = asked.lockstep;
     const query = new URL((await App.register(origin)).begin('openid fhirUser').url).search;
     const person = new Person(origin);

@@ -73,7 +73,7 @@ test('each request is a span in the trace of its caller, with its route and stat
   assert.doesNotMatch(JSON.stringify(told.bodies), /told-of-nobody/);
 });
 
-test('a collector that is away harms nothing', async () => {
+test('a collector that does not answer harms nothing', async () => {
   await withLockstep(
     async ({ origin }) => {
       assert.equal((await fetch(`${origin}/health/live`)).status, 200);

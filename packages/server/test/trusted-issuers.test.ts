@@ -47,7 +47,7 @@ test('REG-5 signing out there denies its live subscription here', async () => {
   assert.equal((await app.request(`/${topic}`)).status, 401);
 });
 
-test('REG-5 while the issuer is away, Hub and FHIR answer 503, and forged tokens 401 once it is back', async () => {
+test('REG-5 while the issuer does not answer, Hub and FHIR answer 503; once it is back, forged tokens get 401', async () => {
   const doors = [`${server.origin}/hub/session`, `${server.origin}/fhir/Patient?_count=1`];
   const lockstep = await startLockstep(testConfig({ trustedIssuers: file }));
   try {

@@ -17,7 +17,7 @@ async function statuses({ origin }: Lockstep, forwarded: (n: number) => string):
 const other = (n: number): string => `198.51.100.${n}`;
 const LIMITED = { rateLimit: 1 };
 
-it('X-Forwarded-For counts for nothing by default: nobody gets more requests by writing it', async () => {
+it('X-Forwarded-For is ignored by default: writing it gives no client more requests', async () => {
   assert.deepEqual(readConfig({}).trustedProxies, []);
   await withLockstep(async (lockstep) => {
     assert.ok((await statuses(lockstep, other)).has(429));

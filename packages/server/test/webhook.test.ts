@@ -167,7 +167,7 @@ describe('SUB-11 a webhook that is behind what the log holds', () => {
       assert.equal(server.ids.length, sent.length + 1);
     }, LOG));
 
-  it('is denied with the reason where nobody knows what it shows', (t) =>
+  it('is denied with the reason where the Hub does not know what it shows', (t) =>
     withLockstep(async ({ origin }) => {
       const { client, topic, server, release } = await heldUp(t, origin);
       // More than the Hub remembers.

@@ -150,7 +150,7 @@ test('REG-4 guesses from elsewhere do not lock the owner out at a browser that i
   assert.ok((await limit.begin(mine)) > 0, 'a browser that was stolen guesses no more than others');
 });
 
-test('REG-4 after a start with a clock that is behind, nobody waits longer than with one that is right', async (t) => {
+test('REG-4 after a start with a clock that is behind, no user waits longer than with a right one', async (t) => {
   const { limit, pass } = await limitAt(t);
   const mine = { name: 'ann', address: '192.0.2.1' };
   for (let n = 0; n < 5; n += 1) assert.equal(await limit.begin(mine), 0);

@@ -121,7 +121,7 @@ const REDIRECTED: Readonly<Record<string, Refusal>> = {
   'prompt=none': { change: { prompt: 'none' }, error: 'login_required' },
 };
 
-test('AUT-2 other faults are told to the app by redirect, with state and iss', async (t) => {
+test('AUT-2 other faults reach the app by redirect, with state and iss', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
   for (const [fault, { change, error }] of Object.entries(REDIRECTED)) {
@@ -548,7 +548,7 @@ test('AUT-5 consent speaks plainly, and what is switched off is not granted', as
   assert.equal(tokens.refresh_token, undefined);
 });
 
-test('AUT-5 an app whose launch scope was switched off is told nothing of the launch', async (t) => {
+test('AUT-5 an app whose launch scope was switched off gets nothing of the launch', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
   const browser = new TestBrowser(server);

@@ -286,7 +286,7 @@ test('TOK-6 a bearer check costs less than 20 µs while warm', async (t) => {
   assert.ok((user + system) / rounds < 20, `${(user + system) / rounds} µs`);
 });
 
-test('REG-2 away from loopback a self-registered client waits for an administrator', async (t) => {
+test('REG-2 beyond loopback a self-registered client waits for an administrator', async (t) => {
   const server = await startServer(t, { loopback: false, initialAccessToken: 'let-me-in-at-once' });
   const waiting = await backend(server);
   assert.equal((await waiting.token('system/*.rs')).body.error, 'invalid_client');

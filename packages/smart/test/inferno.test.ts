@@ -415,7 +415,7 @@ suite('Inferno: what its requirements say and its checks leave out', () => {
     }
   });
 
-  test('whom no FHIR resource stands for is asked for and told no fhirUser', async (t) => {
+  test('a user without a FHIR resource is not asked for fhirUser, and the app gets none', async (t) => {
     const server = await startServer(t, { fhir: true });
     await server.auth.users.add({ id: 'nobody', name: 'Nobody', password: 'correct horse battery' });
     const app = await registerApp(server);

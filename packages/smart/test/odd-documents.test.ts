@@ -115,7 +115,7 @@ test('REG-5 whatever a trusted issuer publishes and answers is used, or says tha
   }
 });
 
-test('REG-5 whatever a trusted issuer answers about a token is somebody, nobody, or says that it cannot be asked', async (t) => {
+test('REG-5 whatever a trusted issuer answers about a token, the result is a user, no user, or an issuer that cannot be asked', async (t) => {
   const { issuer, server, claims } = await withIssuer(t, (origin) => ({
     introspection: { endpoint: `${origin}/introspect`, client_id: 'us', client_secret_file: 'secret' },
   }));
@@ -164,7 +164,7 @@ test('TOK-1 an assertion with any header and claims authenticates its client, or
   }
 });
 
-test('TOK-1 whatever jwks_uri answers authenticates the client, or nobody', async (t) => {
+test('TOK-1 whatever jwks_uri answers, it authenticates that client or none', async (t) => {
   const by = signer('ES384');
   const issuer = await startIssuer(t, by);
   const server = await startServer(t);
@@ -216,7 +216,7 @@ test('DPOP-2 a proof with any header and claims is one, or is refused as one', a
   }
 });
 
-test('REG-4 an id token with any claims signs in a person of sound names, or nobody', async (t) => {
+test('REG-4 an id token with any claims signs in a person with valid names, or is refused', async (t) => {
   const { server, idp } = await startOutside(t);
   const head = (alg: string) => Buffer.from(JSON.stringify({ alg, kid: 'outside' })).toString('base64url');
   const pem = idp.key.privateKey;

@@ -56,7 +56,7 @@ test('TOK-1 a header field of any type is invalid_client or counts', async (t) =
   }
 });
 
-test('TOK-1 a registered key with members of any type lets nobody in, and breaks nothing', async (t) => {
+test('TOK-1 a registered key with members of any type lets no client in, and breaks nothing', async (t) => {
   const server = await startServer(t);
   const key = await makeKey();
   for (const member of ['kty', 'crv', 'x', 'y', 'use', 'key_ops', 'alg', 'kid', 'n', 'e']) {

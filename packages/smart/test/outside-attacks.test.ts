@@ -57,7 +57,7 @@ const BAD: Readonly<Record<string, NonNullable<OutsideIdp['idToken']>>> = {
   'no id token': () => undefined,
 };
 
-test('REG-4 an id token that does not hold in every point signs nobody in', async (t) => {
+test('REG-4 an id token that is wrong in any point is refused', async (t) => {
   const { server, idp } = await startOutside(t);
   for (const [what, idToken] of Object.entries(BAD)) {
     const person = new Traveller(server, idp);
@@ -74,7 +74,7 @@ test('REG-4 an id token that does not hold in every point signs nobody in', asyn
   assert.equal((await person.browser.session()).status, 200, 'clocks may differ by some seconds');
 });
 
-test('REG-4 the user who is told at the userinfo endpoint is that of the id token', async (t) => {
+test('REG-4 the user at the userinfo endpoint must be that of the id token', async (t) => {
   const { idp, person } = await startOutside(t);
   idp.people.set('subject-2', { preferred_username: 'other' });
   idp.idToken = (claims, provider) => provider.sign({ ...claims, sub: 'subject-2' });
@@ -97,7 +97,7 @@ test('REG-4 an answer comes back once', async (t) => {
   assert.equal(elsewhere.status, 403);
 });
 
-test('REG-4 an answer made for another browser signs nobody in, and stays good for its own (CWE-352)', async (t) => {
+test('REG-4 an answer made for another browser is refused here, and stays good in its own (CWE-352)', async (t) => {
   const { server, idp, person } = await startOutside(t);
   const answer = await person.answered(await person.leave(await person.browser.go('/auth/sign-in')));
   const victim = new Traveller(server, idp);

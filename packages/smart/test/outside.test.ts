@@ -90,7 +90,7 @@ test('REG-4 workstation and page to go on with come along; the browser goes nowh
   }
 });
 
-test('REG-4 the console is told of the way outside, and its link works', async (t) => {
+test('REG-4 the console shows the outside sign-in, and its link works', async (t) => {
   const { server, idp, person } = await startOutside(t);
   const { status, body } = await person.browser.session();
   assert.equal(status, 401);
@@ -117,7 +117,7 @@ test('REG-4 a user from outside has no password, and gets none', async (t) => {
   assert.deepEqual(edited?.aliases, ['urn:hospital|4711']);
 });
 
-test('REG-4 where passwords are off, nobody signs in by one, nor by a click', async (t) => {
+test('REG-4 where passwords are off, no user can sign in by a password or by a click', async (t) => {
   const { server, person } = await startOutside(t, { outside: { passwords: false } });
   await server.auth.users.add({ id: 'local', name: 'Local', password: 'correct horse battery' });
   const page = await person.browser.go('/auth/sign-in');
@@ -386,7 +386,7 @@ test('REG-4 signing out goes on at the provider, so that the next person does no
   assert.match(page.text, /You are signed out/, 'who came by a way of ours stays here');
 });
 
-test('REG-4 signing out here works while the provider is away', async (t) => {
+test('REG-4 signing out here works while the provider does not answer', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-outside-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'smart.db');

@@ -233,7 +233,7 @@ test('AUT-2 a forged Host header changes no address', async (t) => {
   assert.equal(new URL(location ?? '', server.origin).origin, server.origin);
 });
 
-test('AUT-4 the patient picker shows a page, asks the server for more, and says when nobody is there', async (t) => {
+test('AUT-4 the patient picker shows a page, asks the server for more, and says when there is no patient', async (t) => {
   const asked: unknown[] = [];
   /** Of 120 patients the search looks at 50 at a time. */
   const search: PatientDirectory['search'] = async (text, limit, after = '') => {

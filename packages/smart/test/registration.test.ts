@@ -166,7 +166,7 @@ test('REG-1 what cannot be is refused, saying which field, and registers nothing
   assert.equal(await countClients(server), before);
 });
 
-test('REG-1 away from loopback plain http is for loopback addresses', async (t) => {
+test('REG-1 beyond loopback plain http is for loopback addresses', async (t) => {
   const server = await startServer(t, { loopback: false });
   assert.equal(
     (await register(server, { redirect_uris: ['http://app.example/callback'] })).body.error,
@@ -189,7 +189,7 @@ async function manage(server: TestServer, id: string, token: unknown, method: st
   return answerOf(response);
 }
 
-test('REG-1 RFC 7592: an app reads, changes and deletes its own registration, nobody else does', async (t) => {
+test('REG-1 RFC 7592: only the app itself reads, changes and deletes its registration', async (t) => {
   const server = await startServer(t);
   const app = await registerApp(server);
   const { registration_access_token: token } = app.metadata;

@@ -603,7 +603,7 @@ test('TOK-6 a check that began before the revocation does not survive it', async
   assert.equal(await server.auth.verifyToken(token), undefined);
 });
 
-test('TOK-6 what another node revokes is void here within two seconds, and at once when it is told', async (t) => {
+test('TOK-6 what another node revokes is void here within two seconds, and at once when its notice arrives', async (t) => {
   const server = await startServer(t);
   const other = await server.node();
   const app = await backend(server);
@@ -657,7 +657,7 @@ test('TOK-6 where changes may have been missed, the store is asked about tokens 
   assert.equal((await server.auth.clients.get(app.clientId))?.name, 'Renamed');
 });
 
-test('REG-3 other nodes are told which registrations change', async (t) => {
+test('REG-3 other nodes receive a notice of each registration that changes', async (t) => {
   const server = await startServer(t);
   const app = await backend(server);
   const changed: string[] = [];
@@ -711,7 +711,7 @@ test('TOK-7 the id token verifies against the JWKS, echoes the nonce, and surviv
   assert.doesNotMatch(JSON.stringify(payload), /[~?>]|[^ -~]/);
 });
 
-test('TOK-7 nobody can have a name that breaks atob', async (t) => {
+test('TOK-7 no user can have a name that breaks atob', async (t) => {
   const server = await startServer(t);
   for (const id of ['Ä', 'a~b', 'a?b', 'a>b', '', 'a b']) {
     await assert.rejects(server.auth.users.add({ id, name: 'x' }), { name: 'InvalidUser' }, id);

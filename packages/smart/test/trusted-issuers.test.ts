@@ -96,7 +96,7 @@ test('REG-5 FHR-1 scopes of an issuer that can never open anything are none, nam
   assert.deepEqual(granted, ['fhircast/*.*', 'user/Observation.rs', 'user/Patient.rs']);
 });
 
-test('REG-5 users are found by resource, sign-in name or alias; a name of nobody is a name of its own', async (t) => {
+test('REG-5 users are found by resource, sign-in name or alias; an unknown name stands for itself', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   await server.auth.users.add({ id: 'ann', name: 'Ann', reference: 'Practitioner/7', aliases: ['urn:ehr|ann-7'] });
   const who = async (change: Json) => (await verify(await issuer.sign(server, change)))?.user;
@@ -380,7 +380,7 @@ test('REG-5 a new key counts for all tokens that come while the keys are read', 
   assert.equal(issuer.state.asked, asked + 1, 'they are read once for all');
 });
 
-test('REG-5 while the issuer is away, no token is wrong for want of its key', async (t) => {
+test('REG-5 while the issuer does not answer, no token is called wrong because its key is missing', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   server.clock.freeze();
   const good = await issuer.sign(server);
@@ -515,7 +515,7 @@ test('REG-5 keys are found by the metadata of RFC 8414 where there is no OpenID 
   assert.equal((await server.auth.verifyToken(token))?.clientId, 'other/viewer');
 });
 
-test('REG-5 an issuer that is away is no wrong token: 503 with Retry-After', async (t) => {
+test('REG-5 while the issuer does not answer, a token gets 503 with Retry-After, not 401', async (t) => {
   const { issuer, server, verify } = await withIssuer(t);
   server.clock.freeze();
   issuer.state.away = true;
@@ -670,7 +670,7 @@ test('REG-5 an answer that does not say when the token ends counts for a minute,
   }
 });
 
-test('REG-5 an issuer’s introspection that points elsewhere is not followed: nobody else sees the token', async (t) => {
+test('REG-5 a redirect of an issuer’s introspection is not followed: no other server sees the token', async (t) => {
   const issuer = await startIssuer(t);
   let seen = 0;
   const { origin: elsewhere } = await serve(t, (_request, response) => {

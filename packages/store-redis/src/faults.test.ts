@@ -260,7 +260,7 @@ test('PUB-4 what replicas do not have is not read either, and every node looks a
   assert.equal(await whenBack(() => other.sessions.load(topic)), undefined);
 });
 
-test('a broken connection is told as a gap: the next one may lead to a server that has something else', async (t) => {
+test('a broken connection is reported as a gap: the next one may lead to a server that has something else', async (t) => {
   const server = await start(t);
   const { sessions, ping } = await open(t, server.url);
   const gap = notice({ sessions } as RedisStore, 'gap');
@@ -269,7 +269,7 @@ test('a broken connection is told as a gap: the next one may lead to a server th
   await whenBack(ping);
 });
 
-test('a server that cannot be reached, or loses what it accepts, is told at the start', async (t) => {
+test('a server that cannot be reached, or loses what it accepts, is reported at the start', async (t) => {
   await assert.rejects(openRedis({ url: 'redis://127.0.0.1:1', log: LOG, timeoutMs: 300 }), StoreUnavailable);
   const careless = await start(t, { appendonly: 'no', 'maxmemory-policy': 'allkeys-lru' });
   const { warnings } = await open(t, careless.url);

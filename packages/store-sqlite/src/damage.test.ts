@@ -141,7 +141,7 @@ test('what was written down of another database, or cannot be read, says nothing
   }
 });
 
-test('an entry of a log that is not as it was written is named, and nobody is sent it', async (t) => {
+test('an entry of a log that is not as it was written is named, and is not sent', async (t) => {
   const path = freshPath(t);
   const first = await openIn(t, path);
   await append(first.sessions, 1, 5);

@@ -16,7 +16,7 @@ function fails(): never {
   throw new Error('no file');
 }
 
-test('nobody reads what a change that has ended had replaced, in whatever order answers come', async () => {
+test('a read never gives what an ended change had replaced, in whatever order answers come', async () => {
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), fc.array(step, { maxLength: 25 }), async (scheduler, steps) => {
       const recent = new RecentRecords();
@@ -92,7 +92,7 @@ test('a record that has expired is not held', async () => {
   assert.equal(recent.get(KIND, 'a', 10), undefined);
 });
 
-test('what cannot be read from the file is not told from memory', async () => {
+test('what cannot be read from the file is not answered from memory', async () => {
   const recent = new RecentRecords();
   await recent.read(KIND, async () => ({ id: 'a', revision: 1, body: '1' }));
   await assert.rejects(recent.read('other', () => Promise.reject(new Error('no file'))));

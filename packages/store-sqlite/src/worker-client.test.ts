@@ -61,7 +61,7 @@ test('reading needs no transaction', async (t) => {
   assert.equal((await store.stats()).transactions, 0);
 });
 
-test('figures are told in the middle of writes, and break no batch', async (t) => {
+test('figures are given in the middle of writes, and break no batch', async (t) => {
   const store = await openIn(t, freshPath(t));
   const before = await store.stats();
   const asked = Array.from({ length: 200 }, (_, n) =>
@@ -209,7 +209,7 @@ test('when too much waits, more is refused at once', async (t) => {
   assert.equal(await store.sessions.load('a'), undefined);
 });
 
-test('a watcher that throws shows, but neither fails the commit nor keeps others from being told', async (t) => {
+test('the error of a watcher surfaces, but neither fails the commit nor keeps the notice from others', async (t) => {
   const child = startChild('throwing-watcher.ts', [freshPath(t)]);
   assert.equal(await child.ended, 0);
   assert.deepEqual(child.lines, ['told of commit', 'uncaught: a defect of the watcher', 'committed 1']);

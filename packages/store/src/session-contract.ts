@@ -533,7 +533,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(erased.filter(Boolean).length, 1);
     });
 
-    test('watchers are told of commits in order of revision, and of the erasure', async (t) => {
+    test('watchers get commits in order of revision, and the erasure', async (t) => {
       const { sessions } = await opened(t, open);
       const topics = ['a', 'b', 'c'];
       const epochs = new Map<string, string[]>(topics.map((topic) => [topic, []]));
@@ -587,7 +587,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       assert.equal(await sessions.load('topic'), undefined);
     });
 
-    test('a watch that ended is told nothing', async (t) => {
+    test('a watch that ended gets nothing', async (t) => {
       const { sessions } = await opened(t, open);
       const seen: StoreNotice[] = [];
       const listener = (notice: StoreNotice) => void seen.push(notice);
@@ -652,7 +652,7 @@ export function sessionStoreContract(name: string, open: OpenStore): void {
       const last = collect(sessions, 1, (notice) => notice.kind === 'commit');
       await create(sessions, 0, 'last');
       await last;
-      assert.equal(named.length, 2 * topics.length, 'a watch that ended is told nothing');
+      assert.equal(named.length, 2 * topics.length, 'a watch that ended gets nothing');
     });
 
     test('PUB-4 everything outlasts the store being closed and opened again', async (t) => {

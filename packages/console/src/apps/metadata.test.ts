@@ -18,7 +18,7 @@ test('REG-1 a complete form has no problems and makes RFC 7591 metadata', () => 
   assert.equal(metadata.token_endpoint_auth_method, 'none');
 });
 
-test('REG-1 what is typed wrong is told at its field', () => {
+test('REG-1 an error of what is typed is shown at its field', () => {
   assert.ok(problemsOf({ ...good, name: ' ' }, false).name);
   assert.ok(problemsOf({ ...good, launchUrl: 'viewer.example.org' }, false).launchUrl);
   assert.ok(problemsOf({ ...good, launchUrl: '' }, false).launchUrl);

@@ -44,7 +44,7 @@ test('HZ-15 a note that is not saved is there again when the page is loaded agai
   assert.equal(third.book.desk.get().drafts.size, 0);
 });
 
-test('HZ-15 a note waits for a record that is away, and is not for other people', async () => {
+test('HZ-15 a note waits for a record that does not answer, and is not shown to other people', async () => {
   const storage = storageOf();
   page(storage).book.setDraft(patient('a'), 'Half a note');
   const other = page(storage, 'someone else');

@@ -188,7 +188,7 @@ test('ERR-3 a lost connection that comes back before anything was missed follows
   assert.equal(isBehind(viewer(missed)), true, 'it has not answered what it was sent');
 });
 
-test('ERR-3 a page that went away in the ordinary way is no alarm, and leaves when its time is over', () => {
+test('ERR-3 a page that was closed in the ordinary way is no alarm, and leaves the list when its time is over', () => {
   const away = followEntries(opened, [answers('e1', 200), entry('dropped', { code: 1001 })]);
   assert.equal(outcomeWords(viewer(away)), 'connection closed');
   assert.equal(isBehind(viewer(away)), false);

@@ -45,7 +45,7 @@ test('the whole of a launch is its address, and back', () => {
   assert.equal(plain.checks, true);
 });
 
-test('an address that nobody made plans what it can', () => {
+test('an address with unknown parts plans what it can', () => {
   const plan = readPlan('?kind=nonsense&faults=slow-hub,made-up&pkce=plain&client_type=x&other=1');
   assert.deepEqual([plan.kind, plan.pkce, plan.clientType], ['ehr', 'always', 'public']);
   assert.deepEqual(plan.faults, ['slow-hub']);

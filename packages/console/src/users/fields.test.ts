@@ -17,7 +17,7 @@ test('REG-4 a user is sent as entered, without what is left empty', () => {
   assert.deepEqual(toBody(fields, true), sent);
 });
 
-test('REG-4 what is entered wrong is told at its field', () => {
+test('REG-4 an error of what is entered is shown at its field', () => {
   assert.ok(problemsOf({ ...MARTA, id: 'Marta Ruiz' }, false).id);
   assert.ok(problemsOf({ ...MARTA, id: '' }, false).id);
   assert.ok(problemsOf({ ...MARTA, name: ' ' }, false).name);

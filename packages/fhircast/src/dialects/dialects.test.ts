@@ -335,7 +335,7 @@ describe('names', () => {
     for (const name of STANDARD_EVENTS) assert.equal(nameIn(dialects, nameOut(dialects, name)), name);
   });
 
-  it("a vendor's events pass under names that nobody else can be granted by mistake", () => {
+  it("a vendor's events pass under names that no other client can be granted by mistake", () => {
     const names = ['annotation-update', 'status-request', 'dicom-send', 'scene_view'];
     const dialects = dialectsOf({ vendorEvents: names });
     for (const name of names) {

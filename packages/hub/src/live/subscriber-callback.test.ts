@@ -431,7 +431,7 @@ describe('WEB-3 order and retry', () => {
     assert.ok(!calling.said.some((one) => one.startsWith('answered') || one.startsWith('advanced')));
   });
 
-  it('SUB-5 sends nothing after the lease, though nobody has ended it yet', async () => {
+  it('SUB-5 sends nothing after the lease, even before it was ended', async () => {
     const bench = new Bench({ expiresAt: START + 1500 });
     bench.callbacks.answer = () => 0;
     bench.publish(1);

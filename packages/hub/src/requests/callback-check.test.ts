@@ -451,7 +451,7 @@ describe('WEB-3 the end of a subscription', () => {
     assert.equal((await subscriptions(s)).length, 1);
   });
 
-  it('SUB-5 comes with the lease, the token’s life and the session, told by GET', async (t) => {
+  it('SUB-5 comes with the lease, the token’s life and the session, and GET shows it', async (t) => {
     const s = await scene(t);
     await hook(s, 'Patient-open', { 'hub.lease_seconds': '60' });
     const dying = access({ clientId: 'dying', grantId: 'g2', expiresAt: START + 120_000 });

@@ -374,7 +374,7 @@ describe('whatever happens in a session', () => {
     );
   });
 
-  it('PUB-3, DER-1 nobody gets an event that it did not subscribe to', () => {
+  it('PUB-3, DER-1 no subscriber gets an event that it did not subscribe to', () => {
     const names = fc.subarray([
       'Patient-open',
       'Patient-close',

@@ -168,7 +168,7 @@ describe('PUB-3', () => {
     assert.equal(trial.state, before);
   });
 
-  it('PUB-7 a retry that a later context change has overtaken is delivered to nobody', () => {
+  it('PUB-7 a retry that a later context change has overtaken is not delivered', () => {
     const retry = (trial: Trial, event: string, number: number) =>
       trial.publish(event, [patient()], {}, { known: { number } });
     const replaced = new Trial();
@@ -253,7 +253,7 @@ describe('CON-2 an update', () => {
 });
 
 describe('CON-3', () => {
-  it('resources are told apart by type and id', () => {
+  it('resources are distinguished by type and id', () => {
     const trial = reporting();
     update(trial, [put(observation('1')), put({ resourceType: 'Media', id: '1' })]);
     assert.deepEqual(trial.content('DiagnosticReport/r1'), ['Observation/1', 'Media/1']);

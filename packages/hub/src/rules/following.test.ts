@@ -346,7 +346,7 @@ describe('ERR-8 who does not follow', () => {
     assert.ok(!marks(study2, {}, 1));
   });
 
-  it('ERR-8 a SyncError about no event, or one that is not held, marks nobody', () => {
+  it('ERR-8 a SyncError about no event, or about one that is not held, marks no subscriber', () => {
     const trial = session('a');
     trial.accepted('SyncError', [operationOutcome]);
     const { about: _, ...how } = trial.posted();

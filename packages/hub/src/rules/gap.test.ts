@@ -98,7 +98,7 @@ describe('SUB-11 a gap is said', () => {
     );
   });
 
-  it('SUB-11 after a logout nobody knows what is believed: who comes back starts afresh', () => {
+  it('SUB-11 after a logout it is unknown what a subscriber shows: one that comes back starts afresh', () => {
     const trial = new Trial();
     trial.join('a');
     trial.accepted('Patient-open', [patient('p1')]);

@@ -17,7 +17,7 @@ function code(decision: ReturnType<Trial['publish']>): string {
 }
 
 describe('PUB-6 what a session may hold', () => {
-  it('PUB-6 an event that is too large by itself is told from a session that is full; neither changes anything', () => {
+  it('PUB-6 an event that is too large by itself and a session that is full have different reasons; neither changes anything', () => {
     const trial = new Trial(CORE, { maxSessionBytes: MOST });
     assert.equal(code(trial.publish('Patient-open', large('p1', MOST))), 'event-too-large');
     trial.accepted('Patient-open', large('p1', 6_000));

@@ -444,7 +444,7 @@ describe('ERR-8 who was lost and is started again', () => {
     }
   });
 
-  it('ERR-8 who may be a successor is told to nobody', () => {
+  it('ERR-8 which subscriber may be a successor is not disclosed', () => {
     const windows = new Windows();
     windows.start('old');
     windows.open('p1');

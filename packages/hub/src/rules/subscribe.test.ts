@@ -66,7 +66,7 @@ describe('sessions', () => {
     }
   });
 
-  it('SES-5 end by request, or when they are idle and nobody is subscribed', () => {
+  it('SES-5 end by request, or when they are idle and without subscribers', () => {
     const trial = new Trial(undefined, { idleMs: HOUR });
     const idle = { kind: 'end', reason: 'idle', ifIdle: true } as const;
     assert.equal(code(trial.decide(idle)), 'nothing-to-do');
@@ -131,7 +131,7 @@ describe('subscriptions', () => {
     assert.equal(trial.state.subscriptions.size, 0);
   });
 
-  it('SUB-6 are renewed by who made them, for as long as they last, and by nobody else', () => {
+  it('SUB-6 are renewed only by their own client, for as long as they last', () => {
     const trial = new Trial();
     const mine = access({ user: 'Practitioner/1' });
     const again = { 'hub.channel.endpoint': 'wss://x/a', 'hub.events': 'Patient-open' };
@@ -158,7 +158,7 @@ describe('subscriptions', () => {
     assert.equal(code(trial.decide({ kind: 'connect', id: 'a', node: 'n' })), 'unknown-endpoint');
   });
 
-  it('SUB-13 that nobody connects to in time are forgotten', () => {
+  it('SUB-13 without a connection in time are forgotten', () => {
     const trial = new Trial();
     trial.subscribe('a');
     trial.join('b');
@@ -182,7 +182,7 @@ describe('subscriptions', () => {
     assert.equal(asked('d1', client('driver')), 'accepted');
   });
 
-  it('SUB-13 nobody who fills a session keeps its owner and its EHR out', () => {
+  it('SUB-13 a client that fills a session does not keep its owner and its EHR out', () => {
     const user = 'Practitioner/1';
     const policy = { maxSubscriptionsPerSession: 6, maxSubscriptionsPerClient: 5, maxSubscriptionsPerUser: 3 };
     const trial = new Trial(undefined, policy);

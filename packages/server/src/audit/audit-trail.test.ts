@@ -228,7 +228,7 @@ describe('the audit in a file', () => {
     assert.deepEqual({ records, problems }, { records: 120, problems: [] });
   });
 
-  it('shows for good that records at its end were taken away while the server was stopped', async (t) => {
+  it('shows for good that records at its end were removed while the server was stopped', async (t) => {
     for (const taken of ['some', 'all', 'the file', 'an older copy', 'the file and the note'] as const) {
       const path = join(folder(t), 'audit.jsonl');
       for (const run of [1, 2]) {

@@ -72,7 +72,7 @@ describe('WEB-3 cursors', () => {
     assert.equal(await new RecordCursors(store, new StillClock()).load('t', 's'), undefined);
   });
 
-  it('wait for a store that is away', async (t) => {
+  it('wait for a store that does not answer', async (t) => {
     const store = await records(t);
     let away = true;
     const flaky = Object.assign(Object.create(store) as RecordStore, {

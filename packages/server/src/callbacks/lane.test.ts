@@ -103,7 +103,7 @@ describe('WEB-4 a lane', () => {
     );
   });
 
-  it('a job that takes too long keeps nobody waiting, up to as many as the lane is wide', async () => {
+  it('jobs that take too long do not delay others, as long as there are fewer of them than the lane is wide', async () => {
     const trial = new Trial({ width: 2, patienceMs: 1000 });
     for (const name of ['a', 'b', 'c', 'd', 'e']) void trial.start(name);
     await turn();

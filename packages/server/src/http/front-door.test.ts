@@ -123,7 +123,7 @@ describe('before the framework', () => {
     assert.ok(counted.length > 50);
   });
 
-  it('refused bodies count, so that whoever sends many is told to wait', async (t) => {
+  it('refused bodies count, so that a sender of many gets 429', async (t) => {
     const { send, seen } = await frontDoor(t, 2);
     const statuses: number[] = [];
     for (let n = 0; n < 6; n += 1)

@@ -146,7 +146,7 @@ describe('SUB-13 how many frames are read of', () => {
     assert.ok(loop.shares.size < 2_100, `${loop.shares.size}`);
   });
 
-  it('a pong that nobody asked for counts', () => {
+  it('a pong without a ping counts', () => {
     const flooder = new Loop().socket('client a');
     for (let n = 0; n < 3_000; n++) flooder.frames.pong();
     assert.equal(flooder.isPaused, true);

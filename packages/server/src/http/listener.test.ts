@@ -150,7 +150,7 @@ describe('the listener', () => {
     });
   }
 
-  it('answers what comes before it opens where it is told what, and keeps it waiting otherwise', async (t) => {
+  it('answers requests that come before it opens if it was given an answer, and keeps them waiting otherwise', async (t) => {
     const { listener } = await listening();
     t.after(() => listener.close());
     const agent = new Agent();

@@ -51,7 +51,7 @@ test('SUB-7 of many that connect at once few are let in at a time, in their orde
   sockets.end();
 });
 
-test('SUB-7 who joins a slow session keeps nobody else out', async () => {
+test('SUB-7 a subscriber that joins a slow session does not keep others out', async () => {
   const { sockets, asked, finds, timers } = joining(100);
   assert.equal(asked.length, 32);
   for (const run of timers.splice(0)) run();
@@ -161,7 +161,7 @@ for (const [kind, opcode] of [
   });
 }
 
-test('SUB-7 answers to events are read as they come, however many events were sent: nobody who answers is late for that', async () => {
+test('SUB-7 answers to events are read as they come: a subscriber that answers is not late because many events were sent', async () => {
   const { sockets, client, channel, taken, passSecond } = await server().join();
   for (let n = 0; n < SENT; n++) channel.send(Buffer.from('{}'));
   for (let n = 0; n < SENT; n++) client.write(frame(1, String(n)));
@@ -248,7 +248,7 @@ test('SUB-7 of long messages fewer are read in a second', async () => {
   sockets.end();
 });
 
-test('SUB-13 what one socket sends counts for its client and its user: their others have to wait, and nobody else', async () => {
+test('SUB-13 what one socket sends counts for its client and its user: only their other sockets have to wait', async () => {
   for (const [client, user, waits] of [
     ['a', 'u', true],
     ['a', 'another', true],

@@ -59,7 +59,7 @@ describe('a client that does not read its answer', () => {
     assert.equal(unread.bytes, 0);
   });
 
-  it('is cut at once where too much waits: who has kept its answer longest, and nobody else', async (t) => {
+  it('where too much waits, only the connection whose answer has waited longest is cut, at once', async (t) => {
     const { unread, listener, ask } = await listening(t, { most: 2.5 * LARGE });
     ask('/large');
     await until(() => unread.bytes > 0);

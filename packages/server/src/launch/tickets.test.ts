@@ -18,7 +18,7 @@ test('LAU-1 a ticket lasts one minute', async (t) => {
   assert.equal(await tickets.redeem(late.ticket), undefined);
 });
 
-test('LAU-1 of a ticket that came twice at the same moment nobody keeps a token', async (t) => {
+test('LAU-1 a ticket that comes twice at the same moment leaves no valid token', async (t) => {
   const { store, clock, hub, hubUrl, authorization, app } = await launchRig(t);
   const parts = { records: store.records, clock, hub, hubUrl, authorization };
   const user = (await authorization.users.get('dr-lena-okafor'))!;

@@ -26,7 +26,7 @@ it('clients do not take from each other', () => {
   assert.equal(takes(limit, 'b', 10), 2);
 });
 
-it('forgetting full buckets gives nobody more than its rate', () => {
+it('forgetting full buckets gives no sender more than its rate', () => {
   let now = 0;
   const limit = new Limiter(1, () => now);
   let taken = 0;
