@@ -33,6 +33,22 @@ const FAILURES: Readonly<Record<string, readonly [text: string, name: RegExp]>> 
   'a test in a suite': ["describe('all', () => test('bad', () => { throw new Error('no'); }));", /0\.test\.mjs: bad$/],
   'a file that cannot be read': ['what is this', /0\.test\.mjs$/],
   'a file that ends with a code of its own': ['process.exitCode = 3;', /0\.test\.mjs$/],
+  'a test in whose time a timer throws': [
+    "test('bad', async () => { setTimeout(() => { throw new Error('no'); }); await new Promise((resolve) => setTimeout(resolve, 200)); });",
+    /0\.test\.mjs: bad$/,
+  ],
+  'a test that leaves a rejection unhandled': [
+    "test('bad', async () => { Promise.reject(new Error('no')); await new Promise((resolve) => setTimeout(resolve, 200)); });",
+    /0\.test\.mjs: bad$/,
+  ],
+  'a file whose timer throws after its tests': [
+    "test('good', () => { setTimeout(() => { throw new Error('no'); }, 50); });",
+    /0\.test\.mjs$/,
+  ],
+  'a test that another test starts': [
+    "test('outer', () => test('bad', async () => { await null; throw new Error('no'); }));",
+    /0\.test\.mjs: bad$/,
+  ],
   'a suite that cannot be cleaned up': [
     "describe('all', () => { after(() => { throw new Error('no'); }); test('good', () => {}); });",
     /a suite/,
