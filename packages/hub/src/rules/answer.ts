@@ -90,11 +90,14 @@ export function answer(state: SessionState, command: Answer, now: number, { prof
 /** The answer to a context change is not there yet: until it is, what is shown there is not known (ERR-8). */
 export function delayed(state: SessionState, { id, about, followed }: Delayed, now: number): Decision {
   const subscription = state.subscriptions.get(id);
+  const mark = state.following.get(id);
+  // Its answer to an older change, which may still come, says nothing of the current one.
+  const isNewer = mark?.why === 'waiting' && mark.eventId !== about.originalId && about.number >= state.changedBy;
   // What else is known of it says more.
-  if (!subscription || state.following.has(id)) return NOTHING_TO_DO;
+  if (!subscription || (mark && !isNewer)) return NOTHING_TO_DO;
   const { originalId: eventId, originalName: eventName } = about;
-  const mark = { why: 'waiting', since: now, eventId, eventName, ...(followed > 0 && { followed }) } as const;
-  return done({ ...marked(state, subscription, mark), changedAt: now });
+  const waits = { why: 'waiting', since: now, eventId, eventName, ...(followed > 0 && { followed }) } as const;
+  return done({ ...marked(state, subscription, waits), changedAt: now });
 }
 
 /** The time for an answer has passed (ERR-4); a subscriber that never answers is unsubscribed where answers are due. */

@@ -390,6 +390,28 @@ describe('ERR-8 who does not follow', () => {
     });
   }
 
+  it('ERR-8 who answers an older change is named until it has answered the current one, if both answers are late', () => {
+    for (const first of ['Patient-open', 'UserLogout']) {
+      const trial = new Answers();
+      trial.join('a');
+      const told = first === 'UserLogout' ? parameters : patient('p1');
+      trial.accepted(first, [told]);
+      const older = trial.about(first);
+      trial.decide({ kind: 'delayed', id: 'a', about: older, followed: 0 });
+      trial.accepted('Patient-open', [patient('p2')]);
+      const current = trial.about();
+      trial.decide({ kind: 'delayed', id: 'a', about: current, followed: 0 });
+      trial.answer('a', 'followed', older);
+      assert.deepEqual(trial.behind, { 'App a': 'waiting' }, first);
+      // That an older answer is late says less than that the current one is.
+      trial.decide({ kind: 'delayed', id: 'a', about: older, followed: 0 });
+      trial.answer('a', 'followed', older);
+      assert.deepEqual(trial.behind, { 'App a': 'waiting' }, first);
+      trial.answer('a', 'followed', current);
+      assert.deepEqual(trial.behind, {}, first);
+    }
+  });
+
   it('ERR-8 waiting: from when the answer is not there yet until it is, then silent, or gone', () => {
     const trial = session('a');
     const delay = (about = trial.about()) => trial.decide({ kind: 'delayed', id: 'a', about, followed: 0 });
