@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { pathToFileURL } from 'node:url';
 import { root } from './bootstrap.mjs';
 
 /** What takes longest, longest first: started last, one of these would run alone at the end. */
@@ -52,7 +51,6 @@ let passed = 0;
 const failures = [];
 const events = run({
   files: inOrder(process.argv.slice(2)),
-  execArgv: ['--import', pathToFileURL(join(root, 'scripts', 'light-tests.mjs')).href],
   concurrency: AT_ONCE,
   timeout: TIMEOUT,
   signal: ended.signal,
