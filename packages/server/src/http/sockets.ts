@@ -18,7 +18,7 @@ import { type FrameListener, ShortFrames } from './short-frames.ts';
 
 /** Subscribers send answers; nothing they have to say is larger. Bytes. */
 const MAX_FRAME = 64 * 1024;
-/** Peers that are pinged in one turn of the event loop: each takes some 40 µs. */
+/** Peers that are pinged in one turn of the event loop. */
 const CHECKED_AT_ONCE = 50;
 const PATH = /^\/hub\/ws\/([A-Za-z0-9_-]+)$/;
 
