@@ -120,6 +120,15 @@ test('a German browser is spoken to in German on every page, and the choice of a
     .waitFor();
   await check('not following');
   for (const frame of page.frames().slice(1)) await check(`not following: ${frame.url()}`, frame);
+  // What happened in one language is said in the other too, dates as well, as soon as that is chosen.
+  const warning = page.getByRole('alert').filter({ hasText: 'Amara Diallo' });
+  assert.match(await warning.innerText(), /Amara Diallo, 14\. März 1961/);
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  await page.getByRole('menuitem', { name: 'English' }).click();
+  await warning.getByText(/Amara Diallo, (14 Mar|Mar 14,) 1961/).waitFor();
+  await page.getByRole('button', { name: 'Administrator' }).click();
+  await page.getByRole('menuitem', { name: 'Deutsch' }).click();
+  await warning.getByText(/Amara Diallo, 14\. März 1961/).waitFor();
   for (const path of PAGES) {
     await visit(page, path);
     await check(path);

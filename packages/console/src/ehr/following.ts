@@ -26,7 +26,7 @@ export const EVENTS = [
 ] as const;
 
 /** Events of which it is remembered what they opened. */
-const MAX_TITLES = 200;
+const MAX_OPENED = 200;
 
 /** Answers an event that a newer one has replaced. */
 const REPLACED = 202;
@@ -56,12 +56,23 @@ type Found =
       readonly status: number | undefined;
     };
 
+/** A context that was opened, and its patient as the record has them. */
+export interface Opened {
+  readonly patient: Resource;
+  readonly context: Context;
+}
+
+/** `Kofi Mensah, 12 Mar 1961, NF-104466 · CT Chest` */
+export function openedText({ patient, context }: Opened): string {
+  return [identityText(patient), anchorTitle(context)].filter(Boolean).join(' · ');
+}
+
 export class OthersFollowing {
   /**
-   * What events opened, in words, by event id and by `Type/id` of what was opened: says what an application that did not follow still
-   * shows.
+   * What events opened, by event id and by `Type/id` of what was opened: says what an application that did not follow still shows.
+   * It is put in words where it is shown, in the language of that moment.
    */
-  readonly titles = new Watchable<ReadonlyMap<string, string>>(new Map());
+  readonly opened = new Watchable<ReadonlyMap<string, Opened>>(new Map());
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
@@ -206,11 +217,10 @@ export class OthersFollowing {
 
   #remember(eventId: string, context: Context, patient: Resource): void {
     if (eventId === '') return;
-    this.titles.update((all) => {
-      const title = [identityText(patient), anchorTitle(context)].filter(Boolean).join(' · ');
+    this.opened.update((all) => {
       const names = [eventId, `${context.type}/${context.id}`];
-      const next = [...all].filter(([name]) => !names.includes(name)).slice(names.length - MAX_TITLES);
-      return new Map([...next, ...names.map((name) => [name, title] as const)]);
+      const next = [...all].filter(([name]) => !names.includes(name)).slice(names.length - MAX_OPENED);
+      return new Map([...next, ...names.map((name) => [name, { patient, context }] as const)]);
     });
   }
 

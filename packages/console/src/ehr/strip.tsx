@@ -11,6 +11,7 @@ import { Rich } from '../language/rich.tsx';
 import { useStore } from '../store.ts';
 import markStyles from '../ui/mark.module.css';
 import { median, Sparkline } from '../ui/sparkline.tsx';
+import { openedText } from './following.ts';
 import type { Headline } from './headline.ts';
 import { OpenContext } from './open-context.tsx';
 import { apartWords, isBehind, type Member, memberWords } from './roster.ts';
@@ -123,11 +124,12 @@ function DoesNotFollow({ name, since, reason, shows }: DoesNotFollowProps) {
 
 /** An application that does not follow: why, since when, and what it still shows where that is known. */
 function NotFollowing({ session, member }: { session: EhrSession; member: Member }) {
-  const titles = useStore(session.following.titles);
+  const all = useStore(session.following.opened);
   const { apart, followed } = member;
   if (!apart) return null;
   // The Hub names what it knows by its id.
-  const shows = titles.get(followed ?? '') ?? titles.get(apart.shows ?? '') ?? apart.shows;
+  const opened = all.get(followed ?? '') ?? all.get(apart.shows ?? '');
+  const shows = opened ? openedText(opened) : apart.shows;
   return (
     <Warner actions={<AskAgain session={session} />}>
       <DoesNotFollow name={memberWords(member)} since={apart.since} reason={apartWords(apart)} shows={shows} />
