@@ -92,3 +92,24 @@ for (const [what, path, openAndClose] of OPENINGS) {
     await page.context().close();
   });
 }
+
+test('a dialog that has gone does not close the one that is opened next', async () => {
+  const page = await stage.person(/Administrator/);
+  await page.goto(`${stage.origin}/apps/sample-viewer`);
+  const suspend = page.getByRole('button', { name: 'Suspend', exact: true });
+  await suspend.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  // Within one task: the browser says only after it that the first one has closed.
+  const open = await suspend.first().evaluate(async (button) => {
+    const first = document.querySelector('dialog');
+    const gone = new Promise((resolve) => first?.addEventListener('close', resolve));
+    first?.querySelector('button')?.click();
+    while (first?.isConnected) await Promise.resolve();
+    (button as HTMLElement).click();
+    await gone;
+    await new Promise(requestAnimationFrame);
+    return document.querySelector('dialog')?.open;
+  });
+  assert.equal(open, true);
+  await page.context().close();
+});

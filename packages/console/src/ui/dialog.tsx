@@ -32,10 +32,11 @@ export function Dialog({ title, onClose, closeLabel = t('shell.close'), closable
     if (closable) onClose();
   }
 
-  /** A second Escape closes it whatever the page says. */
+  /** A second Escape closes it whatever the page says. The browser says so later: of one that is gone, another may be open by then. */
   function closed(): void {
+    if (!dialog.current) return;
     if (closable) onClose();
-    else dialog.current?.showModal();
+    else dialog.current.showModal();
   }
 
   function click(event: MouseEvent): void {
