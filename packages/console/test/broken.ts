@@ -3,7 +3,10 @@ import type { Frame, Page } from 'playwright-core';
 
 /** Where a text does not keep to its place, is cut without a way to see the whole, or was taken for more than text. */
 export function broken(where: Page | Frame): Promise<readonly string[]> {
-  return where.evaluate(() => {
+  return where.evaluate(async () => {
+    // What moves to its place is not there yet: of transitions and other animations that end, the end is waited for.
+    const moving = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(moving.map(({ finished }) => finished));
     const found = new Set<string>();
     if ('broken' in window) found.add('a script ran');
     if (document.querySelectorAll('img[src="x"], script:not([src])').length > 0)
