@@ -60,6 +60,10 @@ async function picture(page: Page, name: string, size = page.viewportSize() ?? S
     ['en', ''],
   ] as const) {
     await speak(page, language);
+    // A picture shows what stays, not how a change arrives.
+    for (const frame of page.frames()) {
+      await frame.getByText(/^(Catching up|Holt auf)$/).waitFor({ state: 'detached' });
+    }
     const path = join(folder, `${name}${suffix}.png`);
     await page.screenshot({ path, animations: 'disabled', caret: 'hide' });
     assert.ok((await stat(path)).size > 10_000, name);
