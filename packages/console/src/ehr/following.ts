@@ -57,13 +57,13 @@ type Found =
     };
 
 /** A context that was opened, and its patient as the record has them. */
-export interface Opened {
+export interface OpenedContext {
   readonly patient: Resource;
   readonly context: Context;
 }
 
 /** `Kofi Mensah, 12 Mar 1961, NF-104466 · CT Chest` */
-export function openedText({ patient, context }: Opened): string {
+export function openedText({ patient, context }: OpenedContext): string {
   return [identityText(patient), anchorTitle(context)].filter(Boolean).join(' · ');
 }
 
@@ -72,7 +72,7 @@ export class OthersFollowing {
    * What events opened, by event id and by `Type/id` of what was opened: says what an application that did not follow still shows.
    * It is put in words where it is shown, in the language of that moment.
    */
-  readonly opened = new Watchable<ReadonlyMap<string, Opened>>(new Map());
+  readonly opened = new Watchable<ReadonlyMap<string, OpenedContext>>(new Map());
   readonly #parts: FollowingParts;
   /** Ids of the record for patient ids of contexts that differ from them. */
   readonly #recordIds = new Map<string, string>();
