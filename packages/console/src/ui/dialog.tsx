@@ -32,7 +32,10 @@ export function Dialog({ title, onClose, closeLabel = t('shell.close'), closable
     if (closable) onClose();
   }
 
-  /** A second Escape closes it whatever the page says. The browser says so later: of one that is gone, another may be open by then. */
+  /**
+   * A second Escape closes it whatever the page says. The browser reports that a moment later: when this dialog is gone by then, the
+   * next one may already be open, and `onClose` would close that.
+   */
   function closed(): void {
     if (!dialog.current) return;
     if (closable) onClose();
